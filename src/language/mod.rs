@@ -1,0 +1,3 @@
+//! The command language: lexer, command table, syntax tree and parser.
+
+pub mod ast;

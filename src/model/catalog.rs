@@ -1,0 +1,113 @@
+//! The catalog: every entity the shell knows, by name.
+
+use super::Entity;
+use crate::text::nearest;
+use crate::{Error, Result};
+use std::collections::HashMap;
+
+/// An entity's number in its catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntityId(pub(crate) usize);
+
+/// Every entity the shell knows.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    entities: Vec<Entity>,
+    names: HashMap<String, Vec<EntityId>>,
+}
+
+impl Catalog {
+    /// Adds an entity under its singular, plural and table name.
+    pub fn insert(&mut self, entity: Entity) -> EntityId {
+        let id = EntityId(self.entities.len());
+        let mut names = vec![entity.name.to_lowercase(), entity.plural.to_lowercase(), entity.table.to_lowercase()];
+        if let Some(schema) = &entity.schema {
+            names.push(format!("{}.{}", schema.to_lowercase(), entity.table.to_lowercase()));
+        }
+        names.sort();
+        names.dedup();
+        for name in names {
+            self.names.entry(name).or_default().push(id);
+        }
+        self.entities.push(entity);
+        id
+    }
+
+    /// The entity with this number.
+    #[must_use]
+    pub fn get(&self, id: EntityId) -> &Entity {
+        &self.entities[id.0]
+    }
+
+    /// The entity with this number, to add relationships to it.
+    pub fn get_mut(&mut self, id: EntityId) -> &mut Entity {
+        &mut self.entities[id.0]
+    }
+
+    /// All entities, in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (EntityId, &Entity)> {
+        self.entities.iter().enumerate().map(|(index, entity)| (EntityId(index), entity))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entities.is_empty()
+    }
+
+    /// Whether a word names a model. Cheap: used for every command's first word.
+    #[must_use]
+    pub fn is_model(&self, name: &str) -> bool {
+        self.lookup(name).is_some()
+    }
+
+    fn lookup(&self, name: &str) -> Option<&[EntityId]> {
+        match self.names.get(name) {
+            Some(found) => Some(found),
+            None => self.names.get(&name.to_lowercase()).map(Vec::as_slice),
+        }
+    }
+
+    /// The entity that a name means: singular, plural, table, or `schema.table`.
+    ///
+    /// # Errors
+    /// An unknown name (with a near one, or the list of models), or one that several entities share.
+    pub fn resolve(&self, name: &str) -> Result<EntityId> {
+        match self.lookup(name) {
+            Some([only]) => Ok(*only),
+            Some(several) => {
+                // An exact table name wins over another table's singular or plural.
+                let exact: Vec<_> = several.iter().filter(|id| self.get(**id).table == name).collect();
+                if let [only] = exact.as_slice() {
+                    return Ok(**only);
+                }
+                let full: Vec<String> = several.iter().map(|id| self.get(*id).qualified()).collect();
+                Err(Error::invalid(format!("`{name}` could be any of {}", full.join(", "))).hint("name one of them in full"))
+            }
+            None => {
+                let error = Error::invalid(format!("there is no model `{name}`"));
+                if nearest(name, self.names.keys().map(String::as_str)).is_some() {
+                    return Err(error.suggest(name, self.names.keys().map(String::as_str)));
+                }
+                let mut known: Vec<&str> = self.entities.iter().take(12).map(|entity| entity.name.as_str()).collect();
+                known.sort_unstable();
+                Err(if known.is_empty() {
+                    error.hint("this database has no tables")
+                } else {
+                    error.hint(format!("the models are {}; `.models` lists them", known.join(", ")))
+                })
+            }
+        }
+    }
+}
+
+impl Entity {
+    /// The table's name with its schema, where it has one.
+    #[must_use]
+    pub fn qualified(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.table),
+            None => self.table.clone(),
+        }
+    }
+}

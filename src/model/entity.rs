@@ -1,0 +1,256 @@
+//! Entities: one table or view, its columns and its relationships.
+
+use super::{DataType, EntityId, Value};
+use crate::{Error, Result};
+
+/// What gives a column its value when none is named.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ColumnDefault {
+    /// The current time in UTC, taken when the change is staged.
+    Now,
+    /// A fixed value, set by the shell.
+    Value(Value),
+    /// The database's own default, by its SQL text; the shell leaves the column out.
+    Database(String),
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The column's name in the database.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// What gives it a value when none is named.
+    pub default: Option<ColumnDefault>,
+    /// Whether the database computes it, so that it cannot be written.
+    pub generated: bool,
+    /// Whether the database numbers it (rowid, identity, serial).
+    pub numbered: bool,
+    /// Whether its values are hidden wherever they would be shown.
+    pub masked: bool,
+}
+
+impl Column {
+    /// A nullable column without a default.
+    #[must_use]
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self {
+            name: name.into(),
+            data_type,
+            nullable: true,
+            default: None,
+            generated: false,
+            numbered: false,
+            masked: false,
+        }
+    }
+
+    /// Whether `add` must name it.
+    #[must_use]
+    pub fn required(&self) -> bool {
+        !self.nullable && self.default.is_none() && !self.generated && !self.numbered
+    }
+
+    /// The value fitted to the column's type, or why it does not fit.
+    ///
+    /// # Errors
+    /// A value of another type, NULL where it is not allowed, or a text longer than the column's limit (both in
+    /// characters), each naming the column.
+    pub fn check(&self, value: Value) -> Result<Value> {
+        if self.generated {
+            return Err(Error::invalid(format!("{} is computed by the database and cannot be set", self.name)));
+        }
+        if value.is_null() {
+            if !self.nullable && !self.numbered {
+                return Err(Error::invalid(format!("{} cannot be NULL", self.name)));
+            }
+            return Ok(value);
+        }
+        let fitted = self.data_type.fit(value).map_err(|mut error| {
+            error.message = format!("{}: {}", self.name, error.message);
+            error
+        })?;
+        if let (DataType::Text(Some(limit)), Value::Text(text)) = (&self.data_type, &fitted) {
+            // A text of no more bytes than the limit cannot have more characters.
+            if text.len() > *limit as usize {
+                let length = text.chars().count();
+                if length > *limit as usize {
+                    return Err(Error::invalid(format!(
+                        "{} is too long: {length} characters, at most {limit} are allowed",
+                        self.name
+                    )));
+                }
+            }
+        }
+        Ok(fitted)
+    }
+}
+
+/// What the database does to referring rows when a referred row goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReferentialAction {
+    /// Refuse.
+    #[default]
+    Restrict,
+    /// Delete or update them too.
+    Cascade,
+    /// Set their columns to NULL.
+    SetNull,
+    /// Set their columns to their defaults.
+    SetDefault,
+}
+
+/// A foreign key of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Indexes of the referring columns, in this entity.
+    pub columns: Vec<usize>,
+    /// The entity referred to.
+    pub to: EntityId,
+    /// Indexes of the columns referred to, in that entity.
+    pub to_columns: Vec<usize>,
+    /// What happens when the referred row is deleted.
+    pub on_delete: ReferentialAction,
+    /// What happens when the referred key changes.
+    pub on_update: ReferentialAction,
+}
+
+/// An index or a unique constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name in the database, where it has one.
+    pub name: Option<String>,
+    /// Indexes of the columns it covers, in order.
+    pub columns: Vec<usize>,
+    /// Whether it forbids equal values.
+    pub unique: bool,
+}
+
+/// Whether following a relationship gives one record or many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cardinality {
+    /// At most one record: the foreign key is on this side, or is unique on the other.
+    One,
+    /// Any number of records.
+    Many,
+}
+
+/// The link table of a many-to-many relationship.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The link table.
+    pub entity: EntityId,
+    /// Its columns that refer to this side.
+    pub near: Vec<usize>,
+    /// Its columns that refer to the other side.
+    pub far: Vec<usize>,
+}
+
+/// A named way from one entity to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relationship {
+    /// The name that paths use: `author`, `posts`.
+    pub name: String,
+    /// Where it leads.
+    pub to: EntityId,
+    /// One record or many.
+    pub cardinality: Cardinality,
+    /// Columns on this side.
+    pub local: Vec<usize>,
+    /// Columns on the other side that equal them (through `link`, where there is one).
+    pub remote: Vec<usize>,
+    /// Whether the foreign key is on this side, so that setting the relationship sets `local`.
+    pub owning: bool,
+    /// The link table between, for many-to-many.
+    pub link: Option<Link>,
+}
+
+/// Whether an entity can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntityKind {
+    /// A table.
+    Table,
+    /// A view: read only.
+    View,
+}
+
+/// One table or view as a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entity {
+    /// The singular name that commands use: `user`.
+    pub name: String,
+    /// The plural: `users`.
+    pub plural: String,
+    /// The name that `repr` shows: `User`.
+    pub title: String,
+    /// The database schema, where it is not the default one.
+    pub schema: Option<String>,
+    /// The table's name in the database.
+    pub table: String,
+    /// Table or view.
+    pub kind: EntityKind,
+    /// All columns, in the table's order.
+    pub columns: Vec<Column>,
+    /// Indexes of the primary key's columns.
+    pub key: Vec<usize>,
+    /// Indexes and unique constraints other than the primary key.
+    pub indexes: Vec<Index>,
+    /// Foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Relationships, both directions.
+    pub relationships: Vec<Relationship>,
+    /// The column that `repr` shows.
+    pub display: Option<usize>,
+    /// The unique text column by which a record can be named.
+    pub natural_key: Option<usize>,
+}
+
+impl Entity {
+    /// The column with this name, case-insensitively: its index and itself.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .find(|(_, column)| column.name == name)
+            .or_else(|| self.columns.iter().enumerate().find(|(_, column)| column.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// The relationship with this name, case-insensitively.
+    #[must_use]
+    pub fn relationship(&self, name: &str) -> Option<&Relationship> {
+        self.relationships.iter().find(|relationship| relationship.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Names of columns and relationships, for suggestions.
+    pub fn member_names(&self) -> impl Iterator<Item = &str> {
+        self.columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .chain(self.relationships.iter().map(|relationship| relationship.name.as_str()))
+    }
+
+    /// Whether this column alone is the primary key, an integer that the database numbers.
+    #[must_use]
+    pub fn numbered_key(&self) -> Option<usize> {
+        match self.key.as_slice() {
+            [only] if self.columns[*only].numbered => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// `<User john>`: the record as its display column shows it, or by its key.
+    #[must_use]
+    pub fn repr(&self, values: &[Value]) -> String {
+        match self.display.and_then(|index| values.get(index)) {
+            Some(value) if !value.is_null() => format!("<{} {value}>", self.title),
+            _ => {
+                let key: Vec<String> = self.key.iter().filter_map(|i| values.get(*i)).map(ToString::to_string).collect();
+                format!("<{} {}>", self.title, key.join(", "))
+            }
+        }
+    }
+}

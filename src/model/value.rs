@@ -1,0 +1,304 @@
+//! Values and the types of columns.
+
+use crate::{Error, Result};
+
+/// A value on its way to or from a database.
+///
+/// Dates, times, decimals, uuids and all types without a variant of their own travel as text in the database's own
+/// spelling; the column's [`DataType`] says how that text is checked and bound.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// SQL NULL.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A double precision number.
+    Float(f64),
+    /// Text, or any type that travels as text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A value borrowed from the database while a row is being read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// SQL NULL.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A double precision number.
+    Float(f64),
+    /// Text, or any type that travels as text.
+    Text(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+}
+
+impl Value {
+    /// The value, borrowed.
+    #[must_use]
+    pub fn as_cell(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Bool(v) => Cell::Bool(*v),
+            Self::Int(v) => Cell::Int(*v),
+            Self::Float(v) => Cell::Float(*v),
+            Self::Text(v) => Cell::Text(v),
+            Self::Bytes(v) => Cell::Bytes(v),
+        }
+    }
+
+    /// Whether this is SQL NULL.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The value's text, if it is text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// An owned copy.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(v) => Value::Bool(v),
+            Self::Int(v) => Value::Int(v),
+            Self::Float(v) => Value::Float(v),
+            Self::Text(v) => Value::Text(v.to_owned()),
+            Self::Bytes(v) => Value::Bytes(v.to_owned()),
+        }
+    }
+}
+
+/// The plain spelling that csv, list and repr use: NULL is empty, bytes are `x'00ff'`.
+impl std::fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => Ok(()),
+            Self::Bool(v) => write!(f, "{v}"),
+            Self::Int(v) => write!(f, "{v}"),
+            Self::Float(v) if v.is_finite() && v.fract() == 0.0 && v.abs() < 1e15 => write!(f, "{v:.1}"),
+            Self::Float(v) => write!(f, "{v}"),
+            Self::Text(v) => f.write_str(v),
+            Self::Bytes(bytes) => {
+                f.write_str("x'")?;
+                for byte in *bytes {
+                    write!(f, "{byte:02x}")?;
+                }
+                f.write_str("'")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_cell().fmt(f)
+    }
+}
+
+/// The type of a column, as far as the shell needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataType {
+    /// True or false.
+    Bool,
+    /// A signed integer of this many bits.
+    Int(u8),
+    /// A binary floating point number.
+    Float,
+    /// An exact decimal; travels as text.
+    Numeric,
+    /// Text with an optional limit in characters.
+    Text(Option<u32>),
+    /// Bytes.
+    Bytes,
+    /// A date and time without a zone; `YYYY-MM-DD HH:MM:SS[.ffffff]`.
+    Timestamp,
+    /// A date and time with a zone.
+    TimestampTz,
+    /// A date; `YYYY-MM-DD`.
+    Date,
+    /// A time of day; `HH:MM:SS[.ffffff]`.
+    Time,
+    /// JSON text.
+    Json,
+    /// A UUID; travels as text.
+    Uuid,
+    /// Any other type by its SQL name; travels as text with a cast.
+    Other(String),
+    /// A column that declares no type (SQLite) or an expression of unknown type: a value keeps the type it has.
+    Any,
+}
+
+impl DataType {
+    /// The type's name in the words of the shell: `text(64)`, `int`, `timestamp`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Bool => "bool".into(),
+            Self::Int(64) => "bigint".into(),
+            Self::Int(16) => "smallint".into(),
+            Self::Int(_) => "int".into(),
+            Self::Float => "float".into(),
+            Self::Numeric => "numeric".into(),
+            Self::Text(None) => "text".into(),
+            Self::Text(Some(limit)) => format!("text({limit})"),
+            Self::Bytes => "bytes".into(),
+            Self::Timestamp => "timestamp".into(),
+            Self::TimestampTz => "timestamptz".into(),
+            Self::Date => "date".into(),
+            Self::Time => "time".into(),
+            Self::Json => "json".into(),
+            Self::Uuid => "uuid".into(),
+            Self::Other(name) => name.clone(),
+            Self::Any => "any".into(),
+        }
+    }
+
+    /// Whether values of this type are numbers, and so aligned to the right.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        matches!(self, Self::Int(_) | Self::Float | Self::Numeric)
+    }
+
+    /// The value, fitted to this type: `'12'` becomes 12 for an integer, a date becomes a timestamp at midnight.
+    ///
+    /// # Errors
+    /// Says what the type wants and what it was given. Lengths are not checked here: see
+    /// [`Column::check`](crate::model::Column::check).
+    pub fn fit(&self, value: Value) -> Result<Value> {
+        let fitted = match (self, value) {
+            (_, Value::Null) => Some(Value::Null),
+            (Self::Any, value) => Some(value),
+            (Self::Bool, value) => as_bool(value),
+            (Self::Int(bits), value) => return as_int(*bits, value),
+            (Self::Float, Value::Int(v)) => Some(Value::Float(v as f64)),
+            (Self::Float, Value::Float(v)) => Some(Value::Float(v)),
+            (Self::Float, Value::Text(text)) => text.trim().parse().ok().map(Value::Float),
+            (Self::Bytes, Value::Bytes(v)) => Some(Value::Bytes(v)),
+            (Self::Bytes, Value::Text(v)) => Some(Value::Bytes(v.into_bytes())),
+            (Self::Timestamp, Value::Text(text)) => timestamp(&text).map(Value::Text),
+            (Self::Date, Value::Text(text)) => date(&text).map(Value::Text),
+            (Self::Time, Value::Text(text)) => time(&text).map(Value::Text),
+            (Self::Timestamp | Self::Date | Self::Time, _) => None,
+            (_, Value::Bytes(_)) => None,
+            (_, Value::Text(text)) => Some(Value::Text(text)),
+            (_, other) => Some(Value::Text(other.to_string())),
+        };
+        fitted.ok_or_else(|| Error::invalid(format!("that is not a value of type {}", self.name())).hint(self.example()))
+    }
+
+    fn example(&self) -> String {
+        match self {
+            Self::Bool => "write true or false".into(),
+            Self::Int(_) => "write a whole number, such as 12".into(),
+            Self::Float => "write a number, such as 1.5".into(),
+            Self::Timestamp => "write it as '2026-11-21 10:03', or now".into(),
+            Self::Date => "write it as '2026-11-21', or today".into(),
+            Self::Time => "write it as '10:03'".into(),
+            Self::Bytes => "write it as x'00ff'".into(),
+            _ => "write it as text".into(),
+        }
+    }
+}
+
+fn as_bool(value: Value) -> Option<Value> {
+    match value {
+        Value::Bool(_) => Some(value),
+        Value::Int(0) => Some(Value::Bool(false)),
+        Value::Int(1) => Some(Value::Bool(true)),
+        Value::Text(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "on" => Some(Value::Bool(true)),
+            "false" | "f" | "no" | "off" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn as_int(bits: u8, value: Value) -> Result<Value> {
+    let parsed = match &value {
+        Value::Int(v) => Some(*v),
+        Value::Bool(v) => Some(i64::from(*v)),
+        Value::Float(v) if v.fract() == 0.0 && v.abs() < 9.0e15 => Some(*v as i64),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let Some(number) = parsed else {
+        let wanted = DataType::Int(bits);
+        return Err(Error::invalid(format!("that is not a value of type {}", wanted.name())).hint(wanted.example()));
+    };
+    let fits = match bits {
+        16 => i16::try_from(number).is_ok(),
+        32 => i32::try_from(number).is_ok(),
+        _ => true,
+    };
+    if fits {
+        Ok(Value::Int(number))
+    } else {
+        Err(Error::invalid(format!("{number} does not fit in {bits} bits")))
+    }
+}
+
+/// The spelling Diesel's SQLite backend writes (`%F %T%.f`), which sorts as time does.
+fn timestamp(text: &str) -> Option<String> {
+    use chrono::{NaiveDate, NaiveDateTime};
+    let text = text.trim();
+    let plain = text.strip_suffix('Z').unwrap_or(text);
+    for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"] {
+        if let Ok(parsed) = NaiveDateTime::parse_from_str(plain, format) {
+            return Some(parsed.format("%F %T%.f").to_string());
+        }
+    }
+    if let Ok(zoned) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Some(zoned.naive_utc().format("%F %T%.f").to_string());
+    }
+    let day = NaiveDate::parse_from_str(plain, "%Y-%m-%d").ok()?;
+    Some(day.and_hms_opt(0, 0, 0)?.format("%F %T%.f").to_string())
+}
+
+fn date(text: &str) -> Option<String> {
+    chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok().map(|day| day.to_string())
+}
+
+fn time(text: &str) -> Option<String> {
+    ["%H:%M:%S%.f", "%H:%M"]
+        .iter()
+        .find_map(|format| chrono::NaiveTime::parse_from_str(text.trim(), format).ok())
+        .map(|time| time.format("%T%.f").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DataType, Value};
+
+    #[test]
+    fn text_is_fitted_to_the_type() {
+        assert_eq!(DataType::Int(32).fit(Value::Text("12".into())).unwrap(), Value::Int(12));
+        assert_eq!(DataType::Text(None).fit(Value::Int(12)).unwrap(), Value::Text("12".into()));
+        assert!(DataType::Int(32).fit(Value::Text("twelve".into())).is_err());
+        assert!(DataType::Int(16).fit(Value::Int(40_000)).is_err());
+    }
+
+    #[test]
+    fn timestamps_take_the_spelling_that_sorts() {
+        for text in ["2026-11-21 10:03", "2026-11-21T10:03:00", "2026-11-21T10:03:00Z", "2026-11-21T12:03:00+02:00"] {
+            assert_eq!(DataType::Timestamp.fit(Value::Text(text.into())).unwrap(), Value::Text("2026-11-21 10:03:00".into()));
+        }
+        assert!(DataType::Timestamp.fit(Value::Text("yesterday-ish".into())).is_err());
+    }
+}
