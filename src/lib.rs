@@ -1,9 +1,14 @@
 //! `diesel-shell`: a database shell that thinks in models.
 
+pub mod database;
 pub mod error;
 pub mod language;
+pub mod microblog;
 pub mod model;
 pub mod outcome;
+pub mod plan;
+pub mod schema;
+pub mod store;
 pub mod text;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,379 @@
+//! Plans as Diesel query fragments: identifiers quoted by Diesel, values bound, nothing pasted.
+
+use crate::language::ast::{CompareOp, Function, TextOp};
+use crate::model::{Catalog, DataType, Value};
+use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Select, Statement, Subquery, Update};
+use diesel::backend::Backend;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Untyped;
+use diesel::{QueryResult, RunQueryDsl};
+
+/// What the SQL of a backend needs beyond what Diesel's own `Backend` knows.
+pub trait Dialect: Backend {
+    /// Binds a value as this type.
+    ///
+    /// # Errors
+    /// When Diesel cannot serialise it.
+    fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, data_type: &DataType) -> QueryResult<()>;
+
+    /// `a IS NOT DISTINCT FROM b`, as this backend spells it.
+    const SAME: &'static str;
+
+    /// `instr(x, y) > 0` as a function name: position of the second in the first.
+    const POSITION: &'static str;
+
+    /// Whether LIKE ignores case by itself, so that there is no ILIKE.
+    const LIKE_IGNORES_CASE: bool;
+
+    /// Whether NULLs sort before all values in ascending order.
+    const NULLS_FIRST: bool;
+}
+
+/// A statement on its way to Diesel.
+///
+/// It must not derive `QueryId`: its SQL is known only at run time, and a type-level identity would let Diesel's cache
+/// hand one table's prepared statement to another.
+pub struct Dynamic<'a> {
+    /// The names.
+    pub catalog: &'a Catalog,
+    /// The statement.
+    pub statement: &'a Statement<'a>,
+}
+
+impl QueryId for Dynamic<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Dynamic<'_> {
+    type SqlType = Untyped;
+}
+
+impl<C> RunQueryDsl<C> for Dynamic<'_> {}
+
+impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let mut walker = Walker { catalog: self.catalog, out };
+        match self.statement {
+            Statement::Select(select) => walker.select(select),
+            Statement::Insert(insert) => walker.insert(insert),
+            Statement::Update(update) => walker.update(update),
+            Statement::Delete(delete) => walker.delete(delete),
+        }
+    }
+}
+
+struct Walker<'a, 'o, 'b, DB: Dialect> {
+    catalog: &'a Catalog,
+    out: AstPass<'o, 'b, DB>,
+}
+
+impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
+    fn table(&mut self, entity: crate::model::EntityId) -> QueryResult<()> {
+        let entity = self.catalog.get(entity);
+        if let Some(schema) = &entity.schema {
+            self.out.push_identifier(schema)?;
+            self.out.push_sql(".");
+        }
+        self.out.push_identifier(&entity.table)
+    }
+
+    fn alias(&mut self, alias: Alias) {
+        // Aliases are our own numbers, so they need no quoting.
+        self.out.push_sql(&format!("t{}", alias.0));
+    }
+
+    fn name(&mut self, entity: crate::model::EntityId, column: usize) -> QueryResult<()> {
+        self.out.push_identifier(&self.catalog.get(entity).columns[column].name)
+    }
+
+    fn column(&mut self, column: ColumnRef) -> QueryResult<()> {
+        self.alias(column.alias);
+        self.out.push_sql(".");
+        self.name(column.entity, column.column)
+    }
+
+    fn from(&mut self, from: &'b From) -> QueryResult<()> {
+        self.out.push_sql(" FROM ");
+        self.table(from.entity)?;
+        self.out.push_sql(" AS ");
+        self.alias(from.alias);
+        for join in &from.joins {
+            self.out.push_sql(" LEFT JOIN ");
+            self.table(join.entity)?;
+            self.out.push_sql(" AS ");
+            self.alias(join.alias);
+            self.out.push_sql(" ON ");
+            for (index, (left, right)) in join.on.iter().enumerate() {
+                if index > 0 {
+                    self.out.push_sql(" AND ");
+                }
+                self.column(*left)?;
+                self.out.push_sql(" = ");
+                self.column(*right)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, select: &'b Select) -> QueryResult<()> {
+        self.out.push_sql(if select.distinct { "SELECT DISTINCT " } else { "SELECT " });
+        self.list(select.columns.iter().map(|output| &output.expr))?;
+        self.from(&select.from)?;
+        if let Some(filter) = &select.filter {
+            self.out.push_sql(" WHERE ");
+            self.expr(filter)?;
+        }
+        if !select.group_by.is_empty() {
+            self.out.push_sql(" GROUP BY ");
+            self.list(select.group_by.iter())?;
+        }
+        for (index, order) in select.order.iter().enumerate() {
+            self.out.push_sql(if index == 0 { " ORDER BY " } else { ", " });
+            self.expr(&order.expr)?;
+            if order.descending {
+                self.out.push_sql(" DESC");
+            }
+            // SQLite's order of NULLs (least of all) on every backend, unless something else was asked for.
+            let first = order.nulls_first.unwrap_or(!order.descending);
+            if first != (DB::NULLS_FIRST != order.descending) {
+                self.out.push_sql(if first { " NULLS FIRST" } else { " NULLS LAST" });
+            }
+        }
+        if select.limit.is_some() || select.offset.is_some() {
+            // The grammar keeps both within 63 bits. SQLite's OFFSET needs a LIMIT; this one means none.
+            self.out.push_sql(&format!(" LIMIT {}", select.limit.unwrap_or(i64::MAX as u64)));
+            if let Some(offset) = select.offset {
+                self.out.push_sql(&format!(" OFFSET {offset}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, exprs: impl Iterator<Item = &'b Expr>) -> QueryResult<()> {
+        for (index, expr) in exprs.enumerate() {
+            if index > 0 {
+                self.out.push_sql(", ");
+            }
+            self.expr(expr)?;
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, parts: &'b [Expr], word: &str, empty: bool) -> QueryResult<()> {
+        if parts.is_empty() {
+            return self.constant(empty);
+        }
+        self.out.push_sql("(");
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                self.out.push_sql(word);
+            }
+            self.expr(part)?;
+        }
+        self.out.push_sql(")");
+        Ok(())
+    }
+
+    fn constant(&mut self, value: bool) -> QueryResult<()> {
+        self.out.push_sql(if value { "1 = 1" } else { "1 = 0" });
+        Ok(())
+    }
+
+    fn expr(&mut self, expr: &'b Expr) -> QueryResult<()> {
+        match expr {
+            Expr::Column(column) => self.column(*column),
+            Expr::Value(value, data_type) => DB::bind(&mut self.out, value, data_type),
+            Expr::Constant(value) => self.constant(*value),
+            Expr::Compare(left, op, right) => self.infix(left, compare_sql(*op), right),
+            Expr::Same(left, right) => self.infix(left, DB::SAME, right),
+            Expr::Text(value, op, pattern) => self.text(value, *op, pattern),
+            Expr::In(value, items) => {
+                if items.is_empty() {
+                    return self.constant(false);
+                }
+                self.expr(value)?;
+                self.out.push_sql(" IN (");
+                self.list(items.iter())?;
+                self.out.push_sql(")");
+                Ok(())
+            }
+            Expr::Between(value, low, high) => {
+                self.expr(value)?;
+                self.out.push_sql(" BETWEEN ");
+                self.expr(low)?;
+                self.out.push_sql(" AND ");
+                self.expr(high)
+            }
+            Expr::IsNull(value) => {
+                self.expr(value)?;
+                self.out.push_sql(" IS NULL");
+                Ok(())
+            }
+            Expr::And(parts) => self.joined(parts, " AND ", true),
+            Expr::Or(parts) => self.joined(parts, " OR ", false),
+            Expr::Not(inner) => {
+                self.out.push_sql("NOT (");
+                self.expr(inner)?;
+                self.out.push_sql(")");
+                Ok(())
+            }
+            Expr::Exists(subquery) => {
+                self.out.push_sql("EXISTS (SELECT 1");
+                self.subquery(subquery)
+            }
+            Expr::Scalar(function, of, subquery) => {
+                self.out.push_sql("(SELECT ");
+                self.function(*function, of.as_deref())?;
+                self.subquery(subquery)
+            }
+            Expr::Aggregate(function, of) => self.function(*function, of.as_deref()),
+        }
+    }
+
+    fn infix(&mut self, left: &'b Expr, word: &str, right: &'b Expr) -> QueryResult<()> {
+        self.expr(left)?;
+        self.out.push_sql(word);
+        self.expr(right)
+    }
+
+    fn subquery(&mut self, subquery: &'b Subquery) -> QueryResult<()> {
+        self.from(&subquery.from)?;
+        self.out.push_sql(" WHERE ");
+        self.expr(&subquery.filter)?;
+        self.out.push_sql(")");
+        Ok(())
+    }
+
+    fn function(&mut self, function: Function, of: Option<&'b Expr>) -> QueryResult<()> {
+        self.out.push_sql(function.name());
+        self.out.push_sql("(");
+        match of {
+            Some(expr) => self.expr(expr)?,
+            None => self.out.push_sql("*"),
+        }
+        self.out.push_sql(")");
+        Ok(())
+    }
+
+    fn text(&mut self, value: &'b Expr, op: TextOp, pattern: &'b Expr) -> QueryResult<()> {
+        match op {
+            TextOp::Like => self.infix(value, " LIKE ", pattern),
+            TextOp::Ilike => self.infix(value, if DB::LIKE_IGNORES_CASE { " LIKE " } else { " ILIKE " }, pattern),
+            TextOp::Contains => {
+                self.out.push_sql(DB::POSITION);
+                self.out.push_sql("(");
+                self.infix(value, ", ", pattern)?;
+                self.out.push_sql(") > 0");
+                Ok(())
+            }
+            TextOp::StartsWith => {
+                self.out.push_sql("substr(");
+                self.expr(value)?;
+                self.out.push_sql(", 1, length(");
+                self.expr(pattern)?;
+                self.out.push_sql(")) = ");
+                self.expr(pattern)
+            }
+            TextOp::EndsWith => {
+                // A text shorter than the ending would make the start negative, which counts from the other end.
+                self.out.push_sql("(length(");
+                self.expr(value)?;
+                self.out.push_sql(") >= length(");
+                self.expr(pattern)?;
+                self.out.push_sql(") AND substr(");
+                self.expr(value)?;
+                self.out.push_sql(", length(");
+                self.expr(value)?;
+                self.out.push_sql(") - length(");
+                self.expr(pattern)?;
+                self.out.push_sql(") + 1) = ");
+                self.expr(pattern)?;
+                self.out.push_sql(")");
+                Ok(())
+            }
+        }
+    }
+
+    fn insert(&mut self, insert: &'b Insert<'_>) -> QueryResult<()> {
+        self.out.push_sql("INSERT INTO ");
+        self.table(insert.entity)?;
+        if insert.columns.is_empty() {
+            self.out.push_sql(" DEFAULT VALUES");
+        } else {
+            self.out.push_sql(" (");
+            for (index, column) in insert.columns.iter().enumerate() {
+                if index > 0 {
+                    self.out.push_sql(", ");
+                }
+                self.name(insert.entity, *column)?;
+            }
+            self.out.push_sql(") VALUES ");
+            let types = &self.catalog.get(insert.entity).columns;
+            for (row_index, row) in insert.rows.iter().enumerate() {
+                self.out.push_sql(if row_index == 0 { "(" } else { ", (" });
+                for (index, (column, value)) in insert.columns.iter().zip(row.iter()).enumerate() {
+                    if index > 0 {
+                        self.out.push_sql(", ");
+                    }
+                    DB::bind(&mut self.out, value, &types[*column].data_type)?;
+                }
+                self.out.push_sql(")");
+            }
+        }
+        for (index, column) in insert.returning.iter().enumerate() {
+            self.out.push_sql(if index == 0 { " RETURNING " } else { ", " });
+            self.name(insert.entity, *column)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, entity: crate::model::EntityId, key: &'b [Value], base: &'b [(usize, Value)]) -> QueryResult<()> {
+        self.out.push_sql(" WHERE ");
+        let known = self.catalog.get(entity);
+        for (index, (column, value)) in known.key.iter().zip(key).enumerate() {
+            if index > 0 {
+                self.out.push_sql(" AND ");
+            }
+            self.name(entity, *column)?;
+            self.out.push_sql(" = ");
+            DB::bind(&mut self.out, value, &known.columns[*column].data_type)?;
+        }
+        for (column, value) in base {
+            self.out.push_sql(" AND ");
+            self.name(entity, *column)?;
+            self.out.push_sql(DB::SAME);
+            DB::bind(&mut self.out, value, &known.columns[*column].data_type)?;
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, update: &'b Update<'_>) -> QueryResult<()> {
+        self.out.push_sql("UPDATE ");
+        self.table(update.entity)?;
+        for (index, (column, value)) in update.set.iter().enumerate() {
+            self.out.push_sql(if index == 0 { " SET " } else { ", " });
+            self.name(update.entity, *column)?;
+            self.out.push_sql(" = ");
+            DB::bind(&mut self.out, value, &self.catalog.get(update.entity).columns[*column].data_type)?;
+        }
+        self.row(update.entity, update.key, update.base)
+    }
+
+    fn delete(&mut self, delete: &'b Delete<'_>) -> QueryResult<()> {
+        self.out.push_sql("DELETE FROM ");
+        self.table(delete.entity)?;
+        self.row(delete.entity, delete.key, delete.base)
+    }
+}
+
+const fn compare_sql(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Eq => " = ",
+        CompareOp::Ne => " <> ",
+        CompareOp::Lt => " < ",
+        CompareOp::Le => " <= ",
+        CompareOp::Gt => " > ",
+        CompareOp::Ge => " >= ",
+    }
+}

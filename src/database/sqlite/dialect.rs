@@ -1,0 +1,26 @@
+//! How SQLite spells what plans need.
+
+use crate::database::fragment::Dialect;
+use crate::model::{DataType, Value};
+use diesel::QueryResult;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Binary, Bool, Double, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+impl Dialect for Sqlite {
+    const SAME: &'static str = " IS ";
+    const POSITION: &'static str = "instr";
+    const LIKE_IGNORES_CASE: bool = true;
+    const NULLS_FIRST: bool = true;
+
+    fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, _: &DataType) -> QueryResult<()> {
+        match value {
+            Value::Null => pass.push_bind_param::<Nullable<Text>, Option<String>>(&None),
+            Value::Bool(value) => pass.push_bind_param::<Bool, bool>(value),
+            Value::Int(value) => pass.push_bind_param::<BigInt, i64>(value),
+            Value::Float(value) => pass.push_bind_param::<Double, f64>(value),
+            Value::Text(value) => pass.push_bind_param::<Text, str>(value),
+            Value::Bytes(value) => pass.push_bind_param::<Binary, [u8]>(value),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! SQLite, compiled in.
+
+mod dialect;
+mod error;
+mod row;
+
+use super::fragment::Dynamic;
+use super::migrations::{self, Migrations};
+use crate::model::Catalog;
+use crate::plan::query::Statement;
+use crate::store::{Each, Facts, RawOutcome, RawSink, Revision, Store};
+use crate::{Error, ErrorKind, Result};
+use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::query_builder::QueryFragment;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::{Connection, RunQueryDsl};
+use error::translate;
+use row::RowBuffer;
+use std::path::Path;
+
+/// A connection to one SQLite database.
+pub struct SqliteStore {
+    connection: SqliteConnection,
+    migrations: Option<Migrations<Sqlite>>,
+    facts: Facts,
+}
+
+/// How to open a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// It must exist.
+    Existing,
+    /// Created where it does not exist, in WAL mode.
+    Create,
+}
+
+impl SqliteStore {
+    /// Opens a database file, or `:memory:`.
+    ///
+    /// Foreign keys are enforced, which SQLite leaves off by default (<https://www.sqlite.org/foreignkeys.html>, §2),
+    /// and a lock held by someone else is waited for up to five seconds.
+    ///
+    /// # Errors
+    /// `Connection` when the file is not there, not readable, or not a database.
+    pub fn open(path: &Path, how: Open) -> Result<Self> {
+        let memory = path == Path::new(":memory:");
+        let exists = memory || path.exists();
+        if !exists && how == Open::Existing {
+            return Err(Error::new(ErrorKind::Connection, format!("there is no database at {}", path.display()))
+                .hint("add --create to make a new one there"));
+        }
+        if path.is_dir() {
+            return Err(Error::new(ErrorKind::Connection, format!("{} is a folder, not a database", path.display())));
+        }
+        if !exists {
+            create_private(path)?;
+        }
+        let name = path.to_str().ok_or_else(|| {
+            Error::new(ErrorKind::Connection, format!("the path {} is not valid UTF-8", path.display()))
+        })?;
+        // An absolute or dotted path: Diesel would read `file:` names as URIs and a leading `sqlite://` as a scheme.
+        let name = if memory || path.is_absolute() { name.to_owned() } else { format!("./{name}") };
+        let open_error = |cause: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Connection, format!("cannot open {}: {cause}", path.display()))
+        };
+        let mut connection = SqliteConnection::establish(&name).map_err(|cause| open_error(&cause))?;
+        connection
+            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; SELECT count(*) FROM sqlite_schema;")
+            .map_err(|cause| open_error(&cause))?;
+        if !exists {
+            connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
+        }
+        Ok(Self {
+            connection,
+            migrations: None,
+            facts: Facts { name: "SQLite", failure_aborts: false, max_binds: 30_000 },
+        })
+    }
+
+    /// Gives the connection the migrations that `db` works with.
+    pub fn set_migrations(&mut self, migrations: Migrations<Sqlite>) {
+        self.migrations = Some(migrations);
+    }
+}
+
+/// An empty file that only its owner may read; SQLite takes it for a new database.
+fn create_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|cause| {
+        Error::new(ErrorKind::Connection, format!("cannot create {}: {cause}", path.display()))
+    })
+}
+
+impl Store for SqliteStore {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn begin(&mut self, write: bool) -> Result<()> {
+        self.connection.batch_execute(if write { "BEGIN IMMEDIATE" } else { "BEGIN" }).map_err(|e| translate(&e))
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.connection.batch_execute("COMMIT").map_err(|e| translate(&e))
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        match self.connection.batch_execute("ROLLBACK") {
+            // SQLite has rolled back by itself (a full disk, say): nothing is left to do.
+            Err(error) if error.to_string().contains("no transaction is active") => Ok(()),
+            other => other.map_err(|e| translate(&e)),
+        }
+    }
+
+    fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
+        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
+    }
+
+    fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
+        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::for_statement(catalog, statement);
+        for row in rows {
+            buffer.read(&row.map_err(|e| translate(&e))?)?;
+            if !buffer.with_cells(|cells| each(cells))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
+        let query = Dynamic { catalog, statement };
+        let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
+        query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
+        Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
+    }
+
+    fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", self.describe(catalog, statement)?);
+        let mut steps = Steps::default();
+        self.raw(&sql, &mut steps)?;
+        Ok(steps.lines())
+    }
+
+    fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
+        let before = total_changes(&mut self.connection)?;
+        {
+            let query = row::RawQuery(sql);
+            let rows = LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))?;
+            let mut buffer = RowBuffer::untyped();
+            let mut named = false;
+            for row in rows {
+                let row = row.map_err(|e| translate(&e))?;
+                if !named {
+                    sink.columns(&row::names(&row))?;
+                    named = true;
+                }
+                buffer.read(&row)?;
+                if !buffer.with_cells(|cells| sink.row(cells))? {
+                    break;
+                }
+            }
+        }
+        let after = total_changes(&mut self.connection)?;
+        Ok(RawOutcome { affected: usize::try_from(after - before).unwrap_or(0) })
+    }
+
+    fn revisions(&mut self) -> Result<Vec<Revision>> {
+        migrations::revisions(&mut self.connection, self.migrations.as_ref())
+    }
+
+    fn migrate(&mut self, version: &str, up: bool) -> Result<()> {
+        migrations::migrate(&mut self.connection, self.migrations.as_ref(), version, up)
+    }
+}
+
+fn total_changes(connection: &mut SqliteConnection) -> Result<i64> {
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("total_changes()"))
+        .get_result(connection)
+        .map_err(|e| translate(&e))
+}
+
+/// Collects `EXPLAIN QUERY PLAN`'s id, parent and detail, to indent each step under its parent.
+#[derive(Default)]
+struct Steps {
+    rows: Vec<(i64, i64, String)>,
+}
+
+impl RawSink for Steps {
+    fn columns(&mut self, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[crate::model::Cell<'_>]) -> Result<bool> {
+        use crate::model::Cell;
+        if let [Cell::Int(id), Cell::Int(parent), _, Cell::Text(detail)] = cells {
+            self.rows.push((*id, *parent, (*detail).to_owned()));
+        }
+        Ok(true)
+    }
+}
+
+impl Steps {
+    fn lines(&self) -> Vec<String> {
+        let mut depths: std::collections::HashMap<i64, usize> = std::collections::HashMap::new();
+        self.rows
+            .iter()
+            .map(|(id, parent, detail)| {
+                let depth = depths.get(parent).map_or(0, |depth| depth + 1);
+                depths.insert(*id, depth);
+                format!("{}{detail}", "  ".repeat(depth))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! Resolved queries: every name is a column of a table alias, every value has its type.
+
+use crate::language::ast::{CompareOp, Function, TextOp};
+use crate::model::{DataType, EntityId, Value};
+use crate::outcome::{Header, HeaderColumn};
+
+/// A table's alias, unique within one query including its subqueries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Alias(pub u32);
+
+/// A column of an aliased table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnRef {
+    /// Which occurrence of the table.
+    pub alias: Alias,
+    /// Which table.
+    pub entity: EntityId,
+    /// Which of its columns.
+    pub column: usize,
+}
+
+/// A table in FROM, with the tables joined to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct From {
+    /// The first table.
+    pub entity: EntityId,
+    /// Its alias.
+    pub alias: Alias,
+    /// Left joins, in an order in which each refers only to aliases before it.
+    pub joins: Vec<Join>,
+}
+
+/// `LEFT JOIN entity AS alias ON pairs`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// The joined table.
+    pub entity: EntityId,
+    /// Its alias.
+    pub alias: Alias,
+    /// Columns that must be equal.
+    pub on: Vec<(ColumnRef, ColumnRef)>,
+}
+
+/// An expression or a condition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// A column.
+    Column(ColumnRef),
+    /// A bound value.
+    Value(Value, DataType),
+    /// Always true (an empty conjunction) or never (an empty IN).
+    Constant(bool),
+    /// A comparison.
+    Compare(Box<Expr>, CompareOp, Box<Expr>),
+    /// `IS NOT DISTINCT FROM`: equal, or both NULL.
+    Same(Box<Expr>, Box<Expr>),
+    /// A test on text.
+    Text(Box<Expr>, TextOp, Box<Expr>),
+    /// Membership.
+    In(Box<Expr>, Vec<Expr>),
+    /// A closed range.
+    Between(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `IS NULL`
+    IsNull(Box<Expr>),
+    /// All hold.
+    And(Vec<Expr>),
+    /// One holds.
+    Or(Vec<Expr>),
+    /// Does not hold.
+    Not(Box<Expr>),
+    /// A row exists.
+    Exists(Box<Subquery>),
+    /// A function over the rows of a subquery: `count(posts)`.
+    Scalar(Function, Option<Box<Expr>>, Box<Subquery>),
+    /// A function over the rows of a group; none counts rows.
+    Aggregate(Function, Option<Box<Expr>>),
+}
+
+/// The FROM and WHERE of a correlated subquery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subquery {
+    /// Its tables.
+    pub from: From,
+    /// The correlation and the condition.
+    pub filter: Expr,
+}
+
+/// One sort key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// What to sort by.
+    pub expr: Expr,
+    /// Descending.
+    pub descending: bool,
+    /// Where NULLs go; by default first in ascending order, as SQLite has it, on every backend.
+    pub nulls_first: Option<bool>,
+}
+
+/// One column of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// What it is.
+    pub expr: Expr,
+    /// How it is shown.
+    pub column: HeaderColumn,
+}
+
+/// A query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Select {
+    /// The tables.
+    pub from: From,
+    /// The columns, in order.
+    pub columns: Vec<Output>,
+    /// The condition.
+    pub filter: Option<Expr>,
+    /// GROUP BY.
+    pub group_by: Vec<Expr>,
+    /// DISTINCT.
+    pub distinct: bool,
+    /// ORDER BY.
+    pub order: Vec<Order>,
+    /// LIMIT.
+    pub limit: Option<u64>,
+    /// OFFSET.
+    pub offset: Option<u64>,
+}
+
+impl Select {
+    /// The header of its result.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        Header { columns: self.columns.iter().map(|output| output.column.clone()).collect(), ..Header::default() }
+    }
+}
+
+/// One row to insert: values for `columns` of `entity`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert<'a> {
+    /// The table.
+    pub entity: EntityId,
+    /// The columns that have values.
+    pub columns: &'a [usize],
+    /// One slice of values a row, each as long as `columns`.
+    pub rows: &'a [&'a [Value]],
+    /// Columns to give back for each row, empty for none.
+    pub returning: &'a [usize],
+}
+
+/// `UPDATE entity SET set WHERE key AND base`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update<'a> {
+    /// The table.
+    pub entity: EntityId,
+    /// The new values.
+    pub set: &'a [(usize, Value)],
+    /// The row's key.
+    pub key: &'a [Value],
+    /// What other columns must still be (`IS NOT DISTINCT FROM`).
+    pub base: &'a [(usize, Value)],
+}
+
+/// `DELETE FROM entity WHERE key AND base`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delete<'a> {
+    /// The table.
+    pub entity: EntityId,
+    /// The row's key.
+    pub key: &'a [Value],
+    /// What other columns must still be.
+    pub base: &'a [(usize, Value)],
+}
+
+/// A statement for the store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement<'a> {
+    /// Reads.
+    Select(&'a Select),
+    /// Inserts.
+    Insert(Insert<'a>),
+    /// Updates.
+    Update(Update<'a>),
+    /// Deletes.
+    Delete(Delete<'a>),
+}
