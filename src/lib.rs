@@ -8,6 +8,7 @@ pub mod model;
 pub mod outcome;
 pub mod plan;
 pub mod schema;
+pub mod session;
 pub mod store;
 pub mod text;
 

@@ -32,9 +32,8 @@ where
     C: MigrationHarness<DB>,
 {
     let known = known(source)?;
-    let applied: Vec<MigrationVersion<'static>> = connection
-        .applied_migrations()
-        .map_err(|cause| failed("read the table of applied migrations", &*cause))?;
+    let applied: Vec<MigrationVersion<'static>> =
+        connection.applied_migrations().map_err(|cause| failed("read the table of applied migrations", &*cause))?;
     let mut all: Vec<Revision> = known
         .iter()
         .map(|migration| {

@@ -6,13 +6,13 @@ use crate::model::{
     Relationship,
 };
 use crate::{Error, Result};
+use diesel::Expression;
 use diesel::associations::{BelongsTo, HasTable};
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::query_source::{Column as DieselColumn, Table};
 use diesel::sql_types as sql;
 use diesel::sqlite::Sqlite;
 use diesel::sqlite::query_builder::SqliteQueryBuilder;
-use diesel::Expression;
 use std::marker::PhantomData;
 
 /// A Diesel SQL type that the shell knows.

@@ -282,6 +282,7 @@ pub struct Assignment<'a> {
 
 /// What `set` and `delete` are about.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one command's tree exists at a time")]
 pub enum Target<'a> {
     /// One record.
     Record(RecordRef<'a>),

@@ -1,3 +1,4 @@
 //! The command language: lexer, command table, syntax tree and parser.
 
 pub mod ast;
+pub mod quote;

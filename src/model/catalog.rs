@@ -82,7 +82,8 @@ impl Catalog {
                     return Ok(**only);
                 }
                 let full: Vec<String> = several.iter().map(|id| self.get(*id).qualified()).collect();
-                Err(Error::invalid(format!("`{name}` could be any of {}", full.join(", "))).hint("name one of them in full"))
+                Err(Error::invalid(format!("`{name}` could be any of {}", full.join(", ")))
+                    .hint("name one of them in full"))
             }
             None => {
                 let error = Error::invalid(format!("there is no model `{name}`"));

@@ -248,7 +248,8 @@ impl Entity {
         match self.display.and_then(|index| values.get(index)) {
             Some(value) if !value.is_null() => format!("<{} {value}>", self.title),
             _ => {
-                let key: Vec<String> = self.key.iter().filter_map(|i| values.get(*i)).map(ToString::to_string).collect();
+                let key: Vec<String> =
+                    self.key.iter().filter_map(|i| values.get(*i)).map(ToString::to_string).collect();
                 format!("<{} {}>", self.title, key.join(", "))
             }
         }

@@ -199,7 +199,8 @@ impl DataType {
             (_, Value::Text(text)) => Some(Value::Text(text)),
             (_, other) => Some(Value::Text(other.to_string())),
         };
-        fitted.ok_or_else(|| Error::invalid(format!("that is not a value of type {}", self.name())).hint(self.example()))
+        fitted
+            .ok_or_else(|| Error::invalid(format!("that is not a value of type {}", self.name())).hint(self.example()))
     }
 
     fn example(&self) -> String {
@@ -247,11 +248,7 @@ fn as_int(bits: u8, value: Value) -> Result<Value> {
         32 => i32::try_from(number).is_ok(),
         _ => true,
     };
-    if fits {
-        Ok(Value::Int(number))
-    } else {
-        Err(Error::invalid(format!("{number} does not fit in {bits} bits")))
-    }
+    if fits { Ok(Value::Int(number)) } else { Err(Error::invalid(format!("{number} does not fit in {bits} bits"))) }
 }
 
 /// The spelling Diesel's SQLite backend writes (`%F %T%.f`), which sorts as time does.
@@ -297,7 +294,10 @@ mod tests {
     #[test]
     fn timestamps_take_the_spelling_that_sorts() {
         for text in ["2026-11-21 10:03", "2026-11-21T10:03:00", "2026-11-21T10:03:00Z", "2026-11-21T12:03:00+02:00"] {
-            assert_eq!(DataType::Timestamp.fit(Value::Text(text.into())).unwrap(), Value::Text("2026-11-21 10:03:00".into()));
+            assert_eq!(
+                DataType::Timestamp.fit(Value::Text(text.into())).unwrap(),
+                Value::Text("2026-11-21 10:03:00".into())
+            );
         }
         assert!(DataType::Timestamp.fit(Value::Text("yesterday-ish".into())).is_err());
     }

@@ -1,3 +1,16 @@
 //! The pivot: syntax tree and catalog become resolved, typed queries and changes.
 
+mod aggregate;
+mod change;
+mod condition;
+mod format;
 pub mod query;
+mod read;
+mod resolve;
+mod scope;
+
+pub use aggregate::{aggregate, distinct};
+pub use change::{assignments, many, writable};
+pub use format::Template;
+pub use read::{Level, Read, level_select, read, records};
+pub use resolve::{Bound, Record, Resolver, literal, reference};

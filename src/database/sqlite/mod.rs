@@ -89,9 +89,10 @@ fn create_private(path: &Path) -> Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|cause| {
-        Error::new(ErrorKind::Connection, format!("cannot create {}: {cause}", path.display()))
-    })
+    options
+        .open(path)
+        .map(drop)
+        .map_err(|cause| Error::new(ErrorKind::Connection, format!("cannot create {}: {cause}", path.display())))
 }
 
 impl Store for SqliteStore {
@@ -120,7 +121,8 @@ impl Store for SqliteStore {
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
-        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| translate(&e))?;
+        let rows =
+            LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| translate(&e))?;
         let mut buffer = RowBuffer::for_statement(catalog, statement);
         for row in rows {
             buffer.read(&row.map_err(|e| translate(&e))?)?;

@@ -1,0 +1,402 @@
+//! Conditions: `where`, `has`, `count(...)`.
+
+use super::query::{Alias, ColumnRef, Expr, Subquery};
+use super::resolve::{self, Bound, Resolver, key_columns};
+use super::scope::{Aliases, Member, Scope, correlated};
+use crate::language::ast::{CompareOp, Condition, Function, Literal, LiteralKind, Name, Operand, Path, TextOp};
+use crate::model::{DataType, EntityId, Relationship, Value};
+use crate::{Error, Result};
+
+/// Resolves conditions within one query.
+pub struct Conditions<'r> {
+    pub resolver: &'r mut dyn Resolver,
+    pub aliases: &'r mut Aliases,
+}
+
+/// An operand, resolved as far as it can be without its partner.
+enum Side<'a> {
+    Expr(Expr, DataType),
+    Record(Alias, EntityId, Relationship),
+    Literal(&'a Literal<'a>),
+}
+
+impl Conditions<'_> {
+    /// A condition in a scope.
+    pub fn resolve(&mut self, condition: &Condition<'_>, scope: &mut Scope) -> Result<Expr> {
+        match condition {
+            Condition::And(parts) => Ok(Expr::And(self.all(parts, scope)?)),
+            Condition::Or(parts) => Ok(Expr::Or(self.all(parts, scope)?)),
+            Condition::Not(inner) => Ok(not(self.resolve(inner, scope)?, true)),
+            Condition::Compare(left, op, right) => self.compare(left, *op, right, scope),
+            Condition::Text(operand, op, pattern, negated) => {
+                self.on(operand, scope, *negated, &mut |this, side| this.text(side, *op, pattern))
+            }
+            Condition::In(operand, items, negated) => {
+                self.on(operand, scope, *negated, &mut |this, side| this.membership(side, items))
+            }
+            Condition::Between(operand, low, high, negated) => self.on(operand, scope, *negated, &mut |this, side| {
+                let Side::Expr(expr, data_type) = side else { return Err(one_value(low)) };
+                let low = this.value(low, &data_type)?;
+                let high = this.value(high, &data_type)?;
+                Ok(Expr::Between(Box::new(expr), Box::new(low), Box::new(high)))
+            }),
+            Condition::IsNull(operand, negated) => self.on(operand, scope, *negated, &mut |_, side| match side {
+                Side::Expr(expr, _) => Ok(Expr::IsNull(Box::new(expr))),
+                Side::Record(alias, entity, relationship) => Ok(Expr::Or(
+                    relationship
+                        .local
+                        .iter()
+                        .map(|column| {
+                            Expr::IsNull(Box::new(Expr::Column(ColumnRef { alias, entity, column: *column })))
+                        })
+                        .collect(),
+                )),
+                Side::Literal(literal) => Err(one_value(literal)),
+            }),
+            Condition::Has(path, inner) => self.has(path, inner.as_deref(), scope),
+            Condition::Field(path) => self.field(path, scope),
+        }
+    }
+
+    fn all(&mut self, parts: &[Condition<'_>], scope: &mut Scope) -> Result<Vec<Expr>> {
+        parts.iter().map(|part| self.resolve(part, scope)).collect()
+    }
+
+    fn field(&mut self, path: &Path<'_>, scope: &mut Scope) -> Result<Expr> {
+        let operand = Operand::Path(path.clone());
+        self.on(&operand, scope, false, &mut |_, side| match side {
+            Side::Expr(expr, DataType::Bool) => Ok(Expr::Compare(
+                Box::new(expr),
+                CompareOp::Eq,
+                Box::new(Expr::Value(Value::Bool(true), DataType::Bool)),
+            )),
+            _ => Err(Error::invalid("a condition needs a comparison here; only a bool stands alone")
+                .at(path.span())
+                .hint("write an operator behind it: =, like, in, is null, ...")),
+        })
+    }
+
+    /// Applies a test to an operand; where its path crosses a to-many relationship, to any of the rows there.
+    fn on(
+        &mut self,
+        operand: &Operand<'_>,
+        scope: &mut Scope,
+        negated: bool,
+        test: &mut dyn FnMut(&mut Self, Side<'_>) -> Result<Expr>,
+    ) -> Result<Expr> {
+        match operand {
+            Operand::Path(path) => {
+                let found = self.along(&path.names, scope, test)?;
+                Ok(not(found, negated))
+            }
+            Operand::Function(function, path, inner, span) => {
+                let (expr, data_type) =
+                    self.scalar(*function, path, inner.as_deref(), scope).map_err(|e| e.at(*span))?;
+                Ok(not(test(self, Side::Expr(expr, data_type))?, negated))
+            }
+            Operand::Literal(literal) => Ok(not(test(self, Side::Literal(literal))?, negated)),
+        }
+    }
+
+    fn along(
+        &mut self,
+        names: &[Name<'_>],
+        scope: &mut Scope,
+        test: &mut dyn FnMut(&mut Self, Side<'_>) -> Result<Expr>,
+    ) -> Result<Expr> {
+        match scope.follow(names, self.resolver.catalog(), self.aliases)? {
+            Member::Column(column) => {
+                let data_type = self.resolver.catalog().get(column.entity).columns[column.column].data_type.clone();
+                test(self, Side::Expr(Expr::Column(column), data_type))
+            }
+            Member::ToOne(alias, entity, relationship) => test(self, Side::Record(alias, entity, relationship)),
+            Member::ToMany(alias, entity, relationship, used) => {
+                let (mut inner, mut filter) = correlated(alias, entity, &relationship, self.aliases);
+                if used == names.len() {
+                    // `posts = 3`: any of them is the record with this key.
+                    let own = Relationship {
+                        name: relationship.name.clone(),
+                        to: relationship.to,
+                        cardinality: crate::model::Cardinality::One,
+                        local: self.resolver.catalog().get(relationship.to).key.clone(),
+                        remote: self.resolver.catalog().get(relationship.to).key.clone(),
+                        owning: true,
+                        link: None,
+                    };
+                    filter.push(test(self, Side::Record(inner.from.alias, relationship.to, own))?);
+                } else {
+                    filter.push(self.along(&names[used..], &mut inner, test)?);
+                }
+                Ok(Expr::Exists(Box::new(Subquery { from: inner.from, filter: Expr::And(filter) })))
+            }
+        }
+    }
+
+    fn compare(&mut self, left: &Operand<'_>, op: CompareOp, right: &Operand<'_>, scope: &mut Scope) -> Result<Expr> {
+        // A plain word on the right is a field if the model has one of that name, else text.
+        let as_path;
+        let right = match right {
+            Operand::Literal(Literal { kind: LiteralKind::Word(word), span })
+                if self.resolver.catalog().get(scope.from.entity).column(word).is_some() =>
+            {
+                let name = Name { text: word.clone(), span: *span };
+                as_path = Operand::Path(Path { names: vec![name] });
+                &as_path
+            }
+            other => other,
+        };
+        match (left, right) {
+            (Operand::Literal(_), Operand::Literal(literal)) => Err(Error::invalid("both sides are values")
+                .at(literal.span)
+                .hint("one side must be a field of the model")),
+            (Operand::Literal(_), _) => self.compare(right, flip(op), left, scope),
+            (_, Operand::Literal(literal)) => {
+                self.on(left, scope, false, &mut |this, side| this.compare_literal(side, op, literal))
+            }
+            (_, Operand::Path(path)) => {
+                let other = scope.column(path, self.resolver.catalog(), self.aliases)?;
+                self.compare_expr(left, op, Expr::Column(other), scope)
+            }
+            (_, Operand::Function(function, path, inner, span)) => {
+                let (other, _) = self.scalar(*function, path, inner.as_deref(), scope).map_err(|e| e.at(*span))?;
+                self.compare_expr(left, op, other, scope)
+            }
+        }
+    }
+
+    fn compare_expr(&mut self, left: &Operand<'_>, op: CompareOp, other: Expr, scope: &mut Scope) -> Result<Expr> {
+        self.on(left, scope, false, &mut |_, side| match side {
+            Side::Expr(expr, _) => Ok(Expr::Compare(Box::new(expr), op, Box::new(other.clone()))),
+            Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
+                [column] => Ok(Expr::Compare(
+                    Box::new(Expr::Column(ColumnRef { alias, entity, column: *column })),
+                    op,
+                    Box::new(other.clone()),
+                )),
+                _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name))),
+            },
+            Side::Literal(literal) => Err(one_value(literal)),
+        })
+    }
+
+    fn compare_literal(&mut self, side: Side<'_>, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
+        let is_null = matches!(literal.kind, LiteralKind::Null);
+        match side {
+            Side::Expr(expr, _) if is_null => null_test(expr, op, literal),
+            Side::Expr(expr, data_type) => {
+                let value = self.value(literal, &data_type)?;
+                Ok(Expr::Compare(Box::new(expr), op, Box::new(value)))
+            }
+            Side::Record(alias, entity, relationship) => {
+                let negated = match op {
+                    CompareOp::Eq => false,
+                    CompareOp::Ne => true,
+                    _ => {
+                        return Err(Error::invalid("records have no order; use = or !=")
+                            .at(literal.span)
+                            .hint(format!("or compare one of its fields: `{}.id`", relationship.name)));
+                    }
+                };
+                if is_null {
+                    let [column] = relationship.local[..] else { return Err(one_value(literal)) };
+                    return null_test(Expr::Column(ColumnRef { alias, entity, column }), op, literal);
+                }
+                let same = self.is_record(alias, entity, &relationship, literal)?;
+                Ok(not(same, negated))
+            }
+            Side::Literal(other) => Err(one_value(other)),
+        }
+    }
+
+    /// The relationship leads to the record that a key, a natural key or a variable names.
+    fn is_record(
+        &mut self,
+        alias: Alias,
+        entity: EntityId,
+        relationship: &Relationship,
+        literal: &Literal<'_>,
+    ) -> Result<Expr> {
+        let to = relationship.to;
+        let by = {
+            let catalog = self.resolver.catalog();
+            key_columns(catalog.get(to), std::slice::from_ref(literal), &*self.resolver)?
+        };
+        // By the columns that the foreign key holds: no join is needed.
+        let direct: Option<Vec<(usize, Value)>> = by
+            .iter()
+            .map(|(column, value)| {
+                let at = relationship.remote.iter().position(|remote| remote == column)?;
+                Some((relationship.local[at], value.clone()))
+            })
+            .collect();
+        if let (Some(direct), None) = (direct, &relationship.link) {
+            return Ok(resolve::equals(entity, alias, self.resolver.catalog(), &direct));
+        }
+        let (inner, mut filter) = correlated(alias, entity, relationship, self.aliases);
+        filter.push(resolve::equals(to, inner.from.alias, self.resolver.catalog(), &by));
+        Ok(Expr::Exists(Box::new(Subquery { from: inner.from, filter: Expr::And(filter) })))
+    }
+
+    fn membership(&mut self, side: Side<'_>, items: &[Literal<'_>]) -> Result<Expr> {
+        match side {
+            Side::Expr(expr, data_type) => {
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    match self.list(item)? {
+                        Some(several) => values.extend(several.into_iter().map(|v| Expr::Value(v, data_type.clone()))),
+                        None => values.push(self.value(item, &data_type)?),
+                    }
+                }
+                Ok(Expr::In(Box::new(expr), values))
+            }
+            Side::Record(alias, entity, relationship) => {
+                let mut parts = Vec::with_capacity(items.len());
+                for item in items {
+                    parts.push(self.is_record(alias, entity, &relationship, item)?);
+                }
+                Ok(Expr::Or(parts))
+            }
+            Side::Literal(literal) => Err(one_value(literal)),
+        }
+    }
+
+    /// The keys of the records in a list variable: `where id in ($everyone)`.
+    fn list(&self, item: &Literal<'_>) -> Result<Option<Vec<Value>>> {
+        let LiteralKind::Variable(name, path) = &item.kind else { return Ok(None) };
+        let Bound::Records(entity, rows) = self.resolver.variable(name).map_err(|e| e.at(item.span))? else {
+            return Ok(None);
+        };
+        let model = self.resolver.catalog().get(entity);
+        let column = match (path.as_slice(), model.key.as_slice()) {
+            ([field], _) => resolve::column(model, field)?.0,
+            ([], [key]) => *key,
+            _ => return Err(one_value(item)),
+        };
+        Ok(Some(rows.iter().map(|row| row[column].clone()).collect()))
+    }
+
+    fn text(&mut self, side: Side<'_>, op: TextOp, pattern: &Literal<'_>) -> Result<Expr> {
+        let Side::Expr(expr, _) = side else {
+            return Err(Error::invalid("only a field can be compared with a text pattern").at(pattern.span));
+        };
+        let value = resolve::literal(pattern, &*self.resolver)?;
+        let value = DataType::Text(None).fit(value).map_err(|e| e.at(pattern.span))?;
+        Ok(Expr::Text(Box::new(expr), op, Box::new(Expr::Value(value, DataType::Text(None)))))
+    }
+
+    fn has(&mut self, path: &Path<'_>, inner: Option<&Condition<'_>>, scope: &mut Scope) -> Result<Expr> {
+        let (mut at, filter) = self.rows_behind(&path.names, scope)?;
+        let mut filter = filter;
+        if let Some(inner) = inner {
+            let condition = self.resolve(inner, &mut at)?;
+            filter.push(condition);
+        }
+        Ok(Expr::Exists(Box::new(Subquery { from: at.from, filter: Expr::And(filter) })))
+    }
+
+    /// The rows at the end of a path of relationships, as a subquery's scope and correlation.
+    fn rows_behind(&mut self, names: &[Name<'_>], scope: &mut Scope) -> Result<(Scope, Vec<Expr>)> {
+        let catalog = self.resolver.catalog();
+        match scope.follow(names, catalog, self.aliases)? {
+            Member::Column(column) => {
+                let model = catalog.get(column.entity);
+                let name = names.last().map_or("", |name| &name.text);
+                Err(Error::invalid(format!("`{name}` is a field of {}; a relationship is wanted here", model.name))
+                    .at(names.last().map_or_else(Default::default, |name| name.span))
+                    .hint(relationships(model)))
+            }
+            Member::ToOne(alias, entity, relationship) => Ok(correlated(alias, entity, &relationship, self.aliases)),
+            Member::ToMany(alias, entity, relationship, used) => {
+                let (mut inner, mut outer) = correlated(alias, entity, &relationship, self.aliases);
+                if used == names.len() {
+                    return Ok((inner, outer));
+                }
+                // A path through several: the rows at its end for which such a row exists on the way.
+                let (end, filter) = self.rows_behind(&names[used..], &mut inner)?;
+                outer.extend(filter);
+                let through = Expr::Exists(Box::new(Subquery { from: inner.from, filter: Expr::And(outer) }));
+                Ok((end, vec![through]))
+            }
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        function: Function,
+        path: &Path<'_>,
+        inner: Option<&Condition<'_>>,
+        scope: &mut Scope,
+    ) -> Result<(Expr, DataType)> {
+        if function == Function::Count {
+            let (mut rows, mut filter) = self.rows_behind(&path.names, scope)?;
+            if let Some(inner) = inner {
+                let condition = self.resolve(inner, &mut rows)?;
+                filter.push(condition);
+            }
+            let subquery = Subquery { from: rows.from, filter: Expr::And(filter) };
+            return Ok((Expr::Scalar(function, None, Box::new(subquery)), DataType::Int(64)));
+        }
+        let Some((field, way)) = path.names.split_last().filter(|(_, way)| !way.is_empty()) else {
+            return Err(Error::invalid(format!(
+                "{0} needs a field behind a relationship: {0}(posts.id)",
+                function.name()
+            )));
+        };
+        let (mut rows, mut filter) = self.rows_behind(way, scope)?;
+        if let Some(inner) = inner {
+            let condition = self.resolve(inner, &mut rows)?;
+            filter.push(condition);
+        }
+        let column = rows.column(&Path { names: vec![field.clone()] }, self.resolver.catalog(), self.aliases)?;
+        let known = self.resolver.catalog().get(column.entity).columns[column.column].data_type.clone();
+        let data_type = if function == Function::Avg { DataType::Float } else { known };
+        let subquery = Subquery { from: rows.from, filter: Expr::And(filter) };
+        Ok((Expr::Scalar(function, Some(Box::new(Expr::Column(column))), Box::new(subquery)), data_type))
+    }
+
+    /// A literal as a bound value of a column's type.
+    fn value(&mut self, literal: &Literal<'_>, data_type: &DataType) -> Result<Expr> {
+        let value = resolve::literal(literal, &*self.resolver)?;
+        // 1.5 is a fair bound for an integer field, though no value of it.
+        let fitted = match (&value, data_type) {
+            (Value::Float(_), DataType::Int(_)) => return Ok(Expr::Value(value, DataType::Float)),
+            _ => data_type.fit(value).map_err(|e| e.at(literal.span))?,
+        };
+        Ok(Expr::Value(fitted, data_type.clone()))
+    }
+}
+
+fn relationships(entity: &crate::model::Entity) -> String {
+    let names: Vec<&str> = entity.relationships.iter().map(|relationship| relationship.name.as_str()).collect();
+    if names.is_empty() {
+        format!("{} has no relationships", entity.name)
+    } else {
+        format!("relationships of {}: {}", entity.name, names.join(", "))
+    }
+}
+
+fn not(expr: Expr, negated: bool) -> Expr {
+    if negated { Expr::Not(Box::new(expr)) } else { expr }
+}
+
+fn null_test(expr: Expr, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
+    match op {
+        CompareOp::Eq => Ok(Expr::IsNull(Box::new(expr))),
+        CompareOp::Ne => Ok(not(Expr::IsNull(Box::new(expr)), true)),
+        _ => Err(Error::invalid("NULL has no order").at(literal.span).hint("use `is null` or `is not null`")),
+    }
+}
+
+fn one_value(literal: &Literal<'_>) -> Error {
+    Error::invalid("a field is needed on the left, and single values on the right").at(literal.span)
+}
+
+const fn flip(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::Le => CompareOp::Ge,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::Ge => CompareOp::Le,
+        same => same,
+    }
+}
