@@ -1,5 +1,6 @@
 //! `diesel-shell`: a database shell that thinks in models.
 
+pub mod command;
 pub mod database;
 pub mod error;
 pub mod language;
@@ -7,8 +8,10 @@ pub mod microblog;
 pub mod model;
 pub mod outcome;
 pub mod plan;
+pub mod render;
 pub mod schema;
 pub mod session;
+pub mod shell;
 pub mod store;
 pub mod text;
 

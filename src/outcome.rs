@@ -125,4 +125,6 @@ pub struct ErrorContext<'a> {
     pub source: Option<&'a str>,
     /// One-based line on which the command begins.
     pub line: u32,
+    /// One-based column in characters at which it begins.
+    pub column: u32,
 }

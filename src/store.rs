@@ -93,6 +93,12 @@ pub trait Store {
     /// `Database` when it cannot be built.
     fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String>;
 
+    /// Whether statements are remembered for [`Store::take_echo`].
+    fn set_echo(&mut self, on: bool);
+
+    /// The SQL sent since it was last taken, without values: those may be secret.
+    fn take_echo(&mut self) -> Vec<String>;
+
     /// The database's plan for a statement, one line a step, indented.
     ///
     /// # Errors

@@ -26,6 +26,9 @@ fn failed(what: &str, cause: &dyn std::error::Error) -> Error {
 }
 
 /// All migrations, oldest first, with those that only the database knows.
+///
+/// # Errors
+/// Without migrations, and when the database or the source cannot be read.
 pub fn revisions<DB, C>(connection: &mut C, source: Option<&Migrations<DB>>) -> Result<Vec<Revision>>
 where
     DB: Backend,
@@ -57,6 +60,9 @@ where
 }
 
 /// Applies or reverts one migration.
+///
+/// # Errors
+/// An unknown version; what the database objects to, after rolling back.
 pub fn migrate<DB, C>(connection: &mut C, source: Option<&Migrations<DB>>, version: &str, up: bool) -> Result<()>
 where
     DB: Backend,

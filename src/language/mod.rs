@@ -1,4 +1,12 @@
-//! The command language: lexer, command table, syntax tree and parser.
+//! The command language: text to syntax tree.
 
 pub mod ast;
+mod lexer;
+mod parser;
 pub mod quote;
+mod split;
+pub mod table;
+
+pub use lexer::{Lexer, Token, TokenKind};
+pub use parser::{Expected, parse};
+pub use split::{Open, Scan, Scanner, scan};

@@ -2,6 +2,8 @@
 
 mod catalog;
 mod entity;
+pub mod infer;
+pub mod names;
 mod value;
 
 pub use catalog::{Catalog, EntityId};

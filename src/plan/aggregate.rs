@@ -53,7 +53,7 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
         // `order by count` means the number itself.
         match key.path.names.as_slice() {
             [only] if only.text.eq_ignore_ascii_case(name) => {
-                keys.push(Order { expr: value.clone(), descending: key.descending, nulls_first: key.nulls_first })
+                keys.push(Order { expr: value.clone(), descending: key.descending, nulls_first: key.nulls_first });
             }
             _ => {
                 let found = order(std::slice::from_ref(key), &mut scope, catalog, &mut aliases)?;
@@ -79,7 +79,8 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
         limit: command.limit,
         offset: command.offset,
     };
-    let header = Header { noun: Some(("group".into(), "groups".into())), ..select.header() };
+    let noun = (!command.by.is_empty()).then(|| ("group".into(), "groups".into()));
+    let header = Header { noun, single: command.by.is_empty(), ..select.header() };
     Ok((select, header))
 }
 

@@ -175,15 +175,14 @@ fn inverse(relationship: &Relationship, from: EntityId) -> Relationship {
 
 fn relationship(catalog: &Catalog, entity: EntityId, name: &Name<'_>) -> Result<(EntityId, Relationship)> {
     let model = catalog.get(entity);
-    match model.relationship(&name.text) {
-        Some(found) => Ok((entity, found.clone())),
-        None => {
-            let error = Error::invalid(format!("{} has no relationship `{}`", model.name, name.text)).at(name.span);
-            if model.column(&name.text).is_some() {
-                return Err(error.hint(format!("`{0}` is a field; to see it alone add `show {0}`", name.text)));
-            }
-            Err(error.suggest(&name.text, model.relationships.iter().map(|r| r.name.as_str())))
+    if let Some(found) = model.relationship(&name.text) {
+        Ok((entity, found.clone()))
+    } else {
+        let error = Error::invalid(format!("{} has no relationship `{}`", model.name, name.text)).at(name.span);
+        if model.column(&name.text).is_some() {
+            return Err(error.hint(format!("`{0}` is a field; to see it alone add `show {0}`", name.text)));
         }
+        Err(error.suggest(&name.text, model.relationships.iter().map(|r| r.name.as_str())))
     }
 }
 
@@ -343,12 +342,11 @@ fn levels(paths: &[Path<'_>], entity: EntityId, catalog: &Catalog) -> Result<Vec
         for name in &path.names {
             let (_, relationship) = relationship(catalog, from, name)?;
             from = relationship.to;
-            let index = match at.iter().position(|level| level.relationship.name == relationship.name) {
-                Some(index) => index,
-                None => {
-                    at.push(Level { relationship, with: Vec::new() });
-                    at.len() - 1
-                }
+            let index = if let Some(index) = at.iter().position(|level| level.relationship.name == relationship.name) {
+                index
+            } else {
+                at.push(Level { relationship, with: Vec::new() });
+                at.len() - 1
             };
             at = &mut at[index].with;
         }

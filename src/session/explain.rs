@@ -171,6 +171,7 @@ fn shown(column: &crate::model::Column, value: &Value) -> String {
 }
 
 /// All columns, or the number, of the rows in which these columns have these values.
+#[must_use]
 pub fn by_values(catalog: &crate::model::Catalog, entity: EntityId, by: &[(usize, Value)], count: bool) -> Select {
     let alias = Alias(0);
     let model = catalog.get(entity);

@@ -123,12 +123,11 @@ impl Netting<'_> {
             Change::Insert { columns, values, .. } => {
                 let mut known: Vec<usize> = columns.to_vec();
                 for (column, value) in set {
-                    match known.iter().position(|at| at == column) {
-                        Some(at) => values[at] = value.clone(),
-                        None => {
-                            known.push(*column);
-                            values.push(value.clone());
-                        }
+                    if let Some(at) = known.iter().position(|at| at == column) {
+                        values[at] = value.clone()
+                    } else {
+                        known.push(*column);
+                        values.push(value.clone());
                     }
                 }
                 *columns = known.into();

@@ -34,6 +34,8 @@ pub struct Place {
     pub source: std::sync::Arc<str>,
     /// One-based line number.
     pub line: u32,
+    /// One-based column in characters at which the command begins.
+    pub column: u32,
 }
 
 impl std::fmt::Display for Place {

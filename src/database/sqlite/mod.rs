@@ -2,11 +2,13 @@
 
 mod dialect;
 mod error;
+mod reflect;
 mod row;
 
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::Catalog;
+use crate::model::infer::TableFacts;
 use crate::plan::query::Statement;
 use crate::store::{Each, Facts, RawOutcome, RawSink, Revision, Store};
 use crate::{Error, ErrorKind, Result};
@@ -23,6 +25,7 @@ pub struct SqliteStore {
     connection: SqliteConnection,
     migrations: Option<Migrations<Sqlite>>,
     facts: Facts,
+    echo: Option<Vec<String>>,
 }
 
 /// How to open a file.
@@ -73,8 +76,25 @@ impl SqliteStore {
         Ok(Self {
             connection,
             migrations: None,
+            echo: None,
             facts: Facts { name: "SQLite", failure_aborts: false, max_binds: 30_000 },
         })
+    }
+
+    /// All tables and views, as the database describes them.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn tables(&mut self) -> Result<Vec<TableFacts>> {
+        reflect::tables(&mut self.connection)
+    }
+
+    fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
+        if self.echo.is_some() {
+            let sql = self.describe(catalog, statement)?;
+            self.echo.get_or_insert_default().push(sql);
+        }
+        Ok(())
     }
 
     /// Gives the connection the migrations that `db` works with.
@@ -117,10 +137,12 @@ impl Store for SqliteStore {
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
+        self.note(catalog, statement)?;
         Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
+        self.note(catalog, statement)?;
         let rows =
             LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| translate(&e))?;
         let mut buffer = RowBuffer::for_statement(catalog, statement);
@@ -138,6 +160,14 @@ impl Store for SqliteStore {
         let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
         query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
         Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
+    }
+
+    fn set_echo(&mut self, on: bool) {
+        self.echo = on.then(Vec::new);
+    }
+
+    fn take_echo(&mut self) -> Vec<String> {
+        self.echo.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {

@@ -1,0 +1,341 @@
+//! `add`, `set`, `delete`, `commit`, `rollback`, `status`, `undo`, `redo`.
+
+use super::{Context, Front, LAST, Origin};
+use crate::language::ast::{Assignment, Name, Path, Target};
+use crate::language::quote::quote_value;
+use crate::model::{Entity, EntityId, Relationship, Value};
+use crate::outcome::Level;
+use crate::plan::{self, Bound, Record, Resolver};
+use crate::session::journal::Change;
+use crate::{Error, Result};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// How a record is named in messages: by its natural key, or by its key.
+fn named(entity: &Entity, values: &[(usize, Value)]) -> String {
+    let value = |at: usize| values.iter().find(|(known, value)| *known == at && !value.is_null()).map(|(_, v)| v);
+    if let Some(Value::Text(text)) = entity.natural_key.and_then(value) {
+        return format!("{} {text}", entity.name);
+    }
+    let key: Option<Vec<String>> = entity.key.iter().map(|at| value(*at).map(quote_value)).collect();
+    match key {
+        Some(key) if key.len() == 1 => format!("{} {}", entity.name, key.concat()),
+        Some(key) if !key.is_empty() => format!("{} ({})", entity.name, key.join(", ")),
+        _ => entity.name.clone(),
+    }
+}
+
+/// "1 change; commit to write".
+fn tally(context: &Context) -> String {
+    let count = context.session.staged();
+    format!("({count} change{}; commit to write)", if count == 1 { "" } else { "s" })
+}
+
+fn row_of(entity: &Entity, values: &[(usize, Value)]) -> Vec<Value> {
+    let mut row = vec![Value::Null; entity.columns.len()];
+    for (at, value) in values {
+        row[*at] = value.clone();
+    }
+    row
+}
+
+/// `add`
+pub fn add(
+    model: &Name<'_>,
+    assignments: &[Assignment<'_>],
+    origin: Origin<'_>,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
+    let id = plan::writable(model, context)?;
+    let values = plan::assignments(id, assignments, true, context)?;
+    let change = context.session.insert(id, values);
+    context.session.stage(vec![change], Some(origin.place.clone()))?;
+    let catalog = Arc::clone(context.session.catalog());
+    let entity = catalog.get(id);
+    let Some(Change::Insert { columns, values, .. }) =
+        context.session.entries().last().and_then(|entry| entry.changes.first())
+    else {
+        // A script's pending changes were just sent.
+        return Ok(());
+    };
+    let values: Vec<(usize, Value)> = columns.iter().copied().zip(values.iter().cloned()).collect();
+    let row = row_of(entity, &values);
+    let text = format!("+ {}  staged: {} {}", entity.repr(&row), named(entity, &values), tally(context));
+    front.notice(Level::Info, &text)?;
+    if entity.key.iter().all(|at| !row[*at].is_null()) {
+        context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
+    }
+    Ok(())
+}
+
+/// `set`
+pub fn set(
+    target: &Target<'_>,
+    assignments: &[Assignment<'_>],
+    origin: Origin<'_>,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
+    let (id, rows) = targeted(target, context)?;
+    let values = plan::assignments(id, assignments, false, context)?;
+    let catalog = Arc::clone(context.session.catalog());
+    let entity = catalog.get(id);
+    let mut changes = Vec::new();
+    for row in &rows {
+        let (set, base): (Vec<_>, Vec<_>) = values
+            .iter()
+            .filter(|(at, value)| row[*at] != *value)
+            .map(|(at, value)| ((*at, value.clone()), (*at, row[*at].clone())))
+            .unzip();
+        if !set.is_empty() {
+            let key = entity.key.iter().map(|at| row[*at].clone()).collect();
+            changes.push(Change::Update { entity: id, key, set, base });
+        }
+    }
+    let many = matches!(target, Target::Where(..));
+    if changes.is_empty() {
+        let what = if many { super::read::counted(entity, rows.len()) } else { "nothing".to_owned() };
+        return front.notice(Level::Info, &format!("{what} to change: the values are the same"));
+    }
+    let changed = changes.len();
+    context.session.stage(changes, Some(origin.place.clone()))?;
+    let text = if many {
+        format!("~ staged: {changed} of {} {}", super::read::counted(entity, rows.len()), tally(context))
+    } else {
+        let mut row = rows.into_iter().next().unwrap_or_default();
+        let before: Vec<(usize, Value)> = row.iter().cloned().enumerate().collect();
+        let name = named(entity, &before);
+        for (at, value) in &values {
+            row[*at] = value.clone();
+        }
+        let text = format!("~ {}  staged: {name} {}", entity.repr(&row), tally(context));
+        context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
+        text
+    };
+    front.notice(Level::Info, &text)
+}
+
+/// The rows that a target means, all columns.
+fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec<Vec<Value>>)> {
+    match target {
+        Target::Record(reference) => {
+            let record = plan::reference(reference, context)?;
+            let entity = context.catalog().get(record.entity);
+            if entity.kind == crate::model::EntityKind::View {
+                return Err(Error::invalid(format!("{} is a view and cannot be changed", entity.name)));
+            }
+            if entity.key.is_empty() {
+                return Err(Error::invalid(format!("{} has no key, so one row cannot be changed alone", entity.name)));
+            }
+            Ok((record.entity, vec![record.values]))
+        }
+        Target::Where(model, condition) => {
+            let id = plan::writable(model, context)?;
+            let select = plan::many(id, condition.as_ref(), context)?;
+            let mut rows = Vec::new();
+            context.session.query(&select, &mut |cells| {
+                rows.push(cells.iter().map(|cell| cell.to_value()).collect());
+                Ok(true)
+            })?;
+            Ok((id, rows))
+        }
+    }
+}
+
+/// `delete`, children first.
+pub fn delete(
+    target: &Target<'_>,
+    with: &[Path<'_>],
+    origin: Origin<'_>,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
+    let (id, rows) = targeted(target, context)?;
+    let catalog = Arc::clone(context.session.catalog());
+    let entity = catalog.get(id);
+    let many = matches!(target, Target::Where(..));
+    if rows.is_empty() {
+        return front.notice(Level::Info, &format!("no {} to delete", entity.plural));
+    }
+    let mut changes = Vec::new();
+    let mut seen = HashSet::new();
+    let mut beside = Vec::new();
+    for path in with {
+        let before = changes.len();
+        let mut at = id;
+        let mut parents = rows.clone();
+        let mut levels = Vec::new();
+        for name in &path.names {
+            let relationship = children(&catalog, at, name)?;
+            parents = below(&relationship, &parents, context)?;
+            at = relationship.to;
+            levels.push((at, parents.clone()));
+        }
+        for (level, rows) in levels.iter().rev() {
+            gone(*level, rows, &catalog, &mut seen, &mut changes);
+        }
+        let model = catalog.get(at);
+        beside.push(super::read::counted(model, changes.len() - before));
+    }
+    let first = rows.first().cloned().unwrap_or_default();
+    gone(id, &rows, &catalog, &mut seen, &mut changes);
+    context.session.stage(changes, Some(origin.place.clone()))?;
+    let with = if beside.is_empty() { String::new() } else { format!(" with {}", beside.join(" and ")) };
+    let text = if many {
+        format!("- staged: {} deleted{with} {}", super::read::counted(entity, rows.len()), tally(context))
+    } else {
+        let values: Vec<(usize, Value)> = first.iter().cloned().enumerate().collect();
+        format!("- {}  staged: {} deleted{with} {}", entity.repr(&first), named(entity, &values), tally(context))
+    };
+    front.notice(Level::Info, &text)
+}
+
+fn children(catalog: &crate::model::Catalog, from: EntityId, name: &Name<'_>) -> Result<Relationship> {
+    let entity = catalog.get(from);
+    let found =
+        entity.relationship(&name.text).filter(|relationship| !relationship.owning && relationship.link.is_none());
+    found.cloned().ok_or_else(|| {
+        let names = entity.relationships.iter().filter(|r| !r.owning).map(|r| r.name.as_str());
+        Error::invalid(format!("{} has no children `{}`", entity.name, name.text))
+            .at(name.span)
+            .suggest(&name.text, names)
+    })
+}
+
+/// The rows that a relationship leads to from any of the parents.
+fn below(relationship: &Relationship, parents: &[Vec<Value>], context: &mut Context) -> Result<Vec<Vec<Value>>> {
+    let keys: Vec<Vec<Value>> =
+        parents.iter().map(|row| relationship.local.iter().map(|at| row[*at].clone()).collect()).collect();
+    let catalog = Arc::clone(context.session.catalog());
+    let width = catalog.get(relationship.to).columns.len();
+    let mut rows = Vec::new();
+    for batch in keys.chunks(5_000) {
+        let select = plan::level_select(relationship, batch, &catalog);
+        context.session.query(&select, &mut |cells| {
+            rows.push(cells[..width].iter().map(|cell| cell.to_value()).collect());
+            Ok(true)
+        })?;
+    }
+    Ok(rows)
+}
+
+fn gone(
+    id: EntityId,
+    rows: &[Vec<Value>],
+    catalog: &crate::model::Catalog,
+    seen: &mut HashSet<String>,
+    changes: &mut Vec<Change>,
+) {
+    let entity = catalog.get(id);
+    for row in rows {
+        let key: Vec<Value> = entity.key.iter().map(|at| row[*at].clone()).collect();
+        if !seen.insert(format!("{id:?}{key:?}")) {
+            continue;
+        }
+        let base = row.iter().cloned().enumerate().filter(|(at, _)| !entity.key.contains(at)).collect();
+        changes.push(Change::Delete { entity: id, key, base });
+    }
+}
+
+/// `commit`
+pub fn commit(dry_run: bool, models: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if let Some(name) = models.first() {
+        return Err(Error::invalid("this version commits everything at once")
+            .at(name.span)
+            .hint("leave out the names of models"));
+    }
+    if context.session.is_clean() {
+        return front.notice(Level::Info, "nothing is staged");
+    }
+    let counts = context.session.commit(dry_run)?;
+    let word = if dry_run { "would be committed" } else { "committed" };
+    front.notice(Level::Info, &format!("{word}: {counts}"))
+}
+
+/// `rollback`
+pub fn rollback(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if context.session.is_clean() {
+        return front.notice(Level::Info, "nothing is staged");
+    }
+    let counts = context.session.rollback()?;
+    front.notice(Level::Info, &format!("rolled back: {counts}"))
+}
+
+/// `status`
+pub fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if context.session.is_clean() {
+        return front.line("nothing is staged");
+    }
+    let counts = context.session.counts();
+    front.line(&format!("staged: {counts}"))?;
+    let catalog = Arc::clone(context.session.catalog());
+    let lines: Vec<String> = context.session.entries().iter().map(|entry| described(entry, &catalog)).collect();
+    for line in lines {
+        front.line(&line)?;
+    }
+    Ok(())
+}
+
+fn described(entry: &crate::session::journal::Entry, catalog: &crate::model::Catalog) -> String {
+    let place = entry.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
+    let first = entry.changes.first().map_or_else(String::new, |change| one(change, catalog));
+    let more = match entry.changes.len() {
+        0 | 1 => String::new(),
+        several => format!(" and {} more", several - 1),
+    };
+    format!("#{} {first}{more}{place}", entry.number)
+}
+
+fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
+    let entity = catalog.get(change.entity());
+    let spelled = |values: &mut dyn Iterator<Item = (usize, &Value)>| {
+        let parts: Vec<String> = values
+            .map(|(at, value)| {
+                let column = &entity.columns[at];
+                let shown = if column.masked && !value.is_null() { "********".into() } else { quote_value(value) };
+                format!("{}={shown}", column.name)
+            })
+            .collect();
+        parts.join(" ")
+    };
+    let name = |key: &[Value]| {
+        let pairs: Vec<(usize, Value)> = entity.key.iter().copied().zip(key.iter().cloned()).collect();
+        named(entity, &pairs)
+    };
+    match change {
+        Change::Insert { columns, values, .. } => {
+            format!("+ {} {}", entity.name, spelled(&mut columns.iter().copied().zip(values)))
+        }
+        Change::Update { key, set, .. } => {
+            format!("~ {} {}", name(key), spelled(&mut set.iter().map(|(at, value)| (*at, value))))
+        }
+        Change::Delete { key, .. } => format!("- {}", name(key)),
+    }
+}
+
+/// `undo`
+pub fn undo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let undone = context.session.undo(usize::try_from(count).unwrap_or(usize::MAX))?;
+    let text = if undone == 0 {
+        "nothing to undo: what was committed stays committed".to_owned()
+    } else {
+        format!(
+            "undone: {undone} change{}; {} still staged (redo brings it back)",
+            if undone == 1 { "" } else { "s" },
+            context.session.staged()
+        )
+    };
+    front.notice(Level::Info, &text)
+}
+
+/// `redo`
+pub fn redo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let redone = context.session.redo(usize::try_from(count).unwrap_or(usize::MAX));
+    let text = if redone == 0 {
+        "nothing to redo".to_owned()
+    } else {
+        format!("staged again: {redone} change{} {}", if redone == 1 { "" } else { "s" }, tally(context))
+    };
+    front.notice(Level::Info, &text)
+}

@@ -1,0 +1,137 @@
+//! The shell's own commands.
+
+use super::{Context, Flow, Front, explain, help, inspect, read, schema};
+use crate::language::ast::Name;
+use crate::language::{self, table};
+use crate::model::Cell;
+use crate::outcome::{Header, HeaderColumn, Level, Mark};
+use crate::store::RawSink;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Runs a dot command.
+pub fn run(
+    name: &Name<'_>,
+    arguments: &[Name<'_>],
+    rest: &Name<'_>,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<Flow> {
+    let first = arguments.first().map(|argument| argument.text.as_ref());
+    match name.text.as_ref() {
+        "help" => help::help(rest, front)?,
+        "models" => inspect::models(context, front)?,
+        "tables" => inspect::tables(context, front)?,
+        "schema" => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
+        "mode" | "null" | "timing" | "echo" => setting(name, arguments, front)?,
+        "set" => set(arguments, rest, front)?,
+        "show" => show(first, front)?,
+        "output" => front.redirect(first.map(Path::new)).map_err(|e| e.at(rest.span))?,
+        "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
+        "sql" => sql(rest, context, front)?,
+        "explain" => explain_command(rest, context, front)?,
+        "reset" => schema::reset(context, front)?,
+        "quit" | "exit" => return Ok(Flow::Quit),
+        other => {
+            return Err(Error::invalid(format!("there is no command .{other}")).at(name.span).suggest(
+                &format!(".{other}"),
+                table::COMMANDS.iter().map(|command| command.name).filter(|name| name.starts_with('.')),
+            ));
+        }
+    }
+    Ok(Flow::Next)
+}
+
+fn needed<'a>(name: &Name<'_>, argument: Option<&'a str>) -> Result<&'a str> {
+    argument.ok_or_else(|| {
+        let usage = table::find(&format!(".{}", name.text)).map_or("", |command| command.usage);
+        Error::invalid(format!(".{} needs something behind it", name.text)).at(name.span).hint(usage)
+    })
+}
+
+/// `.mode csv`; without a value it shows the setting.
+fn setting(name: &Name<'_>, arguments: &[Name<'_>], front: &mut dyn Front) -> Result<()> {
+    match arguments {
+        [] => show(Some(&name.text), front),
+        [value] => front.set(&name.text, &value.text).map_err(|e| e.at(value.span)),
+        [_, more, ..] => Err(Error::invalid(format!(".{} takes one value", name.text)).at(more.span)),
+    }
+}
+
+fn set(arguments: &[Name<'_>], rest: &Name<'_>, front: &mut dyn Front) -> Result<()> {
+    match arguments {
+        [] => show(None, front),
+        [name] => show(Some(&name.text), front),
+        [name, value] => front.set(&name.text, &value.text).map_err(|e| e.at(rest.span)),
+        [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
+    }
+}
+
+fn show(wanted: Option<&str>, front: &mut dyn Front) -> Result<()> {
+    let settings = front.settings();
+    let found: Vec<_> = settings.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name)).collect();
+    if let (Some(wanted), true) = (wanted, found.is_empty()) {
+        return Err(Error::invalid(format!("there is no setting `{wanted}`"))
+            .suggest(wanted, settings.iter().map(|(name, _)| *name)));
+    }
+    let widest = found.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in found {
+        front.line(&format!("{name:widest$}  {value}"))?;
+    }
+    Ok(())
+}
+
+/// `.sql STATEMENT`: sent as it is. It sees what is staged, and must not be mixed with it when it writes.
+fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let statement = rest.text.trim().trim_end_matches(';');
+    if statement.is_empty() {
+        return Err(Error::invalid(".sql needs a statement").at(rest.span).hint(".sql select count(*) from users"));
+    }
+    struct Rows<'f> {
+        front: &'f mut dyn Front,
+        begun: bool,
+    }
+    impl RawSink for Rows<'_> {
+        fn columns(&mut self, names: &[String]) -> Result<()> {
+            let columns = names
+                .iter()
+                .map(|name| HeaderColumn { name: name.clone(), data_type: crate::model::DataType::Any, masked: false })
+                .collect();
+            self.begun = true;
+            self.front.begin(&Header { columns, noun: Some(("row".into(), "rows".into())), ..Header::default() })
+        }
+        fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
+            self.front.row(cells, Mark::None)?;
+            Ok(true)
+        }
+    }
+    let mut rows = Rows { front, begun: false };
+    let outcome = context.session.reading(|store, _| store.raw(statement, &mut rows));
+    let begun = rows.begun;
+    let outcome = outcome.map_err(|e| e.at(rest.span))?;
+    if begun {
+        return front.end();
+    }
+    let text = match outcome.affected {
+        0 => "done".to_owned(),
+        1 => "done: 1 row changed".to_owned(),
+        many => format!("done: {many} rows changed"),
+    };
+    front.notice(Level::Info, &text)
+}
+
+fn explain_command(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let catalog = Arc::clone(context.session.catalog());
+    let shift = |mut error: Error| {
+        // The command's own spans count from its first byte.
+        error.span =
+            error.span.map(|span| crate::text::Span::new(span.start + rest.span.start, span.end + rest.span.start));
+        error
+    };
+    let command = language::parse(&rest.text, &catalog).map_err(shift)?;
+    match read::select_of(&command, context).map_err(shift)? {
+        Some(select) => explain(context, &select, front),
+        None => Err(Error::invalid(".explain needs a command that reads").at(rest.span).hint(".explain list users")),
+    }
+}

@@ -1,0 +1,190 @@
+//! Commands: a syntax tree in, reports out. One file a group; nothing here writes to a terminal.
+
+mod change;
+mod dot;
+mod help;
+mod inspect;
+mod read;
+mod schema;
+
+use crate::language::ast::{Command, LetValue, Name};
+use crate::model::{Catalog, EntityId, Value};
+use crate::outcome::{Level, Report};
+use crate::plan::query::Statement;
+use crate::plan::{Bound, Record, Resolver};
+use crate::session::{Session, by_values};
+use crate::text::Place;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the variable that holds the last result.
+const LAST: &str = "_";
+
+/// What a command may ask of whoever runs it, beyond reporting.
+pub trait Front: Report {
+    /// All settings with their values, in order.
+    fn settings(&self) -> Vec<(&'static str, String)>;
+
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// An unknown name, or a value that it cannot have.
+    fn set(&mut self, name: &str, value: &str) -> Result<()>;
+
+    /// Sends results to a file, or back to where they went at first.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn redirect(&mut self, file: Option<&Path>) -> Result<()>;
+
+    /// Asks a yes-or-no question; `None` where nobody is there to answer.
+    ///
+    /// # Errors
+    /// When reading the answer fails.
+    fn ask(&mut self, question: &str) -> Result<Option<bool>>;
+}
+
+/// How the shell goes on after a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flow {
+    /// With the next command.
+    Next,
+    /// With the commands of a file, then with the next one.
+    Read(PathBuf),
+    /// Not at all.
+    Quit,
+}
+
+/// Everything a command works on.
+pub struct Context {
+    /// The database and what is staged for it.
+    pub session: Session,
+    /// Variables by name, without `$`.
+    pub variables: HashMap<String, Bound>,
+    /// The clock, in UTC.
+    pub clock: fn() -> chrono::NaiveDateTime,
+    /// Whether a person is typing: notices then say what to do next.
+    pub interactive: bool,
+    /// What the database is called in messages: a path, or a URL without its password.
+    pub name: String,
+}
+
+impl Resolver for Context {
+    fn catalog(&self) -> &Catalog {
+        self.session.catalog()
+    }
+
+    fn variable(&self, name: &Name<'_>) -> Result<Bound> {
+        self.variables.get(name.text.as_ref()).cloned().ok_or_else(|| {
+            let error = Error::invalid(format!("there is no variable ${}", name.text)).at(name.span);
+            if name.text == LAST {
+                return error.hint("$_ is the last result; nothing has been read yet");
+            }
+            error
+                .suggest(&name.text, self.variables.keys().map(String::as_str))
+                .hint(format!("`let {} = ...` makes one", name.text))
+        })
+    }
+
+    fn find(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
+        let select = by_values(self.session.catalog(), entity, by, false);
+        let mut found = None;
+        self.session.query(&select, &mut |cells| {
+            found = Some(Record { entity, values: cells.iter().map(|cell| cell.to_value()).collect() });
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    fn now(&self) -> chrono::NaiveDateTime {
+        (self.clock)()
+    }
+}
+
+/// Where a command came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The command's text.
+    pub text: &'a str,
+    /// Where it was typed.
+    pub place: &'a Place,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// Whatever goes wrong; the session is then as it was before the command, but for what it says itself.
+pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {
+    let done = dispatch(command, origin, context, front);
+    for warning in context.session.take_warnings() {
+        front.notice(Level::Warning, &warning)?;
+    }
+    done
+}
+
+fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {
+    match command {
+        Command::Empty => {}
+        Command::Query(query) => read::query(query, context, front)?,
+        Command::Attribute(name, path) => read::attribute(name, path, context, front)?,
+        Command::Aggregate(aggregate) => read::aggregate(aggregate, context, front)?,
+        Command::Distinct(distinct) => read::distinct(distinct, context, front)?,
+        Command::Let(name, value) => bind(name, value, context, front)?,
+        Command::Add(model, assignments) => change::add(model, assignments, origin, context, front)?,
+        Command::Set(target, assignments) => change::set(target, assignments, origin, context, front)?,
+        Command::Delete(target, with) => change::delete(target, with, origin, context, front)?,
+        Command::Commit { dry_run, models } => change::commit(*dry_run, models, context, front)?,
+        Command::Rollback => change::rollback(context, front)?,
+        Command::Status => change::status(context, front)?,
+        Command::Undo(count) => change::undo(*count, context, front)?,
+        Command::Redo(count) => change::redo(*count, context, front)?,
+        Command::Db(verb, options) => schema::db(verb, options, context, front)?,
+        Command::Dot(name, arguments, rest) => return dot::run(name, arguments, rest, context, front),
+        Command::RollbackTo(_)
+        | Command::Savepoint(_)
+        | Command::Diff { .. }
+        | Command::Discard(..)
+        | Command::Keep(..) => {
+            let word = origin.text.split_whitespace().next().unwrap_or_default();
+            return Err(Error::invalid(format!("`{word}` is not a command of this version"))
+                .hint("`status` lists what is staged, `undo` takes the last change back"));
+        }
+    }
+    Ok(Flow::Next)
+}
+
+fn bind(name: &Name<'_>, value: &LetValue<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let bound = match value {
+        LetValue::Query(query) => read::bound(query, context)?,
+        LetValue::Literal(literal) => match &literal.kind {
+            crate::language::ast::LiteralKind::Variable(other, path) if path.is_empty() => context.variable(other)?,
+            _ => Bound::Value(crate::plan::literal(literal, context)?),
+        },
+        LetValue::Aggregate(aggregate) => read::single_value(aggregate, context)?,
+    };
+    let catalog = Arc::clone(context.session.catalog());
+    let shown = match &bound {
+        Bound::Record(record) => catalog.get(record.entity).repr(&record.values),
+        Bound::Records(entity, rows) => read::counted(catalog.get(*entity), rows.len()),
+        Bound::Value(value) => crate::language::quote::quote_value(value),
+    };
+    front.notice(Level::Info, &format!("${} = {shown}", name.text))?;
+    context.variables.insert(name.text.to_string(), bound);
+    Ok(())
+}
+
+/// Shows a statement's SQL when `.echo` is on is the store's matter; this is its plan, for `.explain`.
+fn explain(context: &mut Context, select: &crate::plan::query::Select, front: &mut dyn Front) -> Result<()> {
+    let lines = context.session.reading(|store, catalog| {
+        let statement = Statement::Select(select);
+        let mut lines = vec![store.describe(catalog, &statement)?];
+        lines.extend(store.explain(catalog, &statement)?.into_iter().map(|line| format!("  {line}")));
+        Ok(lines)
+    })?;
+    for line in lines {
+        front.line(&line)?;
+    }
+    Ok(())
+}

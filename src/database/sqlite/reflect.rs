@@ -1,0 +1,242 @@
+//! What a SQLite database says of its tables, by four catalog queries however many tables there are.
+//!
+//! The pragmas as table-valued functions: <https://www.sqlite.org/pragma.html#pragfunc>.
+
+use crate::Result;
+use crate::model::infer::{ForeignKeyFacts, TableFacts};
+use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use std::collections::HashMap;
+
+#[derive(QueryableByName)]
+struct TableRow {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = BigInt)]
+    without_rowid: i64,
+}
+
+#[derive(QueryableByName)]
+struct ColumnRow {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    declared: String,
+    #[diesel(sql_type = BigInt)]
+    not_null: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    default_sql: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    key: i64,
+    #[diesel(sql_type = BigInt)]
+    hidden: i64,
+}
+
+#[derive(QueryableByName)]
+struct IndexRow {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    is_unique: i64,
+    #[diesel(sql_type = Text)]
+    origin: String,
+    #[diesel(sql_type = BigInt)]
+    partial: i64,
+    #[diesel(sql_type = BigInt)]
+    column_index: i64,
+}
+
+#[derive(QueryableByName)]
+struct KeyRow {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    to_table: String,
+    #[diesel(sql_type = Text)]
+    from_column: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    to_column: Option<String>,
+    #[diesel(sql_type = Text)]
+    on_update: String,
+    #[diesel(sql_type = Text)]
+    on_delete: String,
+}
+
+const TABLES: &str = "SELECT name, type AS kind, wr AS without_rowid FROM pragma_table_list \
+    WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+    AND name <> '__diesel_schema_migrations' ORDER BY name";
+
+const COLUMNS: &str = "SELECT m.name AS table_name, c.name AS name, c.type AS declared, c.\"notnull\" AS not_null, \
+    c.dflt_value AS default_sql, c.pk AS key, c.hidden AS hidden \
+    FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c WHERE m.type IN ('table', 'view') ORDER BY m.name, c.cid";
+
+const INDEXES: &str = "SELECT m.name AS table_name, i.name AS name, i.\"unique\" AS is_unique, i.origin AS origin, \
+    i.partial AS partial, c.cid AS column_index \
+    FROM sqlite_schema m JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) c \
+    WHERE m.type = 'table' ORDER BY m.name, i.seq, c.seqno";
+
+const KEYS: &str = "SELECT m.name AS table_name, k.id AS id, k.\"table\" AS to_table, k.\"from\" AS from_column, \
+    k.\"to\" AS to_column, k.on_update AS on_update, k.on_delete AS on_delete \
+    FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' \
+    ORDER BY m.name, k.id DESC, k.seq";
+
+/// All tables and views of the database.
+///
+/// # Errors
+/// The database's own, such as a view that refers to a table that is gone; such a view alone is left out.
+pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
+    let wrong = |error: diesel::result::Error| super::error::translate(&error);
+    let rows: Vec<TableRow> = diesel::sql_query(TABLES).load(connection).map_err(wrong)?;
+    let mut tables: Vec<TableFacts> = Vec::with_capacity(rows.len());
+    let mut at: HashMap<String, usize> = HashMap::with_capacity(rows.len());
+    let mut rowids = Vec::with_capacity(rows.len());
+    for row in rows {
+        at.insert(row.name.clone(), tables.len());
+        rowids.push(row.without_rowid == 0);
+        tables.push(TableFacts {
+            schema: None,
+            name: row.name,
+            kind: if row.kind == "view" { EntityKind::View } else { EntityKind::Table },
+            columns: Vec::new(),
+            key: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+        });
+    }
+    let columns: Vec<ColumnRow> = match diesel::sql_query(COLUMNS).load(connection) {
+        Ok(rows) => rows,
+        // A broken view spoils the one query for all: ask again without views.
+        Err(_) => {
+            diesel::sql_query(COLUMNS.replace("IN ('table', 'view')", "= 'table'")).load(connection).map_err(wrong)?
+        }
+    };
+    let mut keys: HashMap<usize, Vec<(i64, usize)>> = HashMap::new();
+    for row in columns {
+        let Some(table) = at.get(&row.table_name) else { continue };
+        // Hidden 1 is a hidden column of a virtual table; 2 and 3 are generated columns.
+        if row.hidden == 1 {
+            continue;
+        }
+        if row.key > 0 {
+            keys.entry(*table).or_default().push((row.key, tables[*table].columns.len()));
+        }
+        tables[*table].columns.push(column(&row));
+    }
+    for (table, mut key) in keys {
+        key.sort_unstable();
+        let facts = &mut tables[table];
+        facts.key = key.iter().map(|(_, column)| *column).collect();
+        for column in &facts.key {
+            // SQLite lets NULL into primary keys other than INTEGER ones, by an old bug it keeps.
+            if !rowids[table] {
+                facts.columns[*column].nullable = false;
+            }
+        }
+        if let ([only], true) = (facts.key.as_slice(), rowids[table]) {
+            let column = &mut facts.columns[*only];
+            // Only this spelling makes the key an alias of the rowid: <https://www.sqlite.org/lang_createtable.html#rowid>.
+            if matches!(column.data_type, DataType::Int(_)) && column.default.is_none() {
+                column.numbered = true;
+                column.nullable = false;
+            }
+        }
+    }
+    for row in diesel::sql_query(INDEXES).load::<IndexRow>(connection).map_err(wrong)? {
+        let (Some(table), false) = (at.get(&row.table_name), row.origin == "pk" || row.partial != 0) else { continue };
+        // An expression has no column; an index with one is no help here, and must not count as a narrower one.
+        let column = usize::try_from(row.column_index).unwrap_or(usize::MAX);
+        let indexes = &mut tables[*table].indexes;
+        match indexes.last_mut() {
+            Some(last) if last.name.as_deref() == Some(&row.name) => last.columns.push(column),
+            _ => indexes.push(Index { name: Some(row.name), columns: vec![column], unique: row.is_unique != 0 }),
+        }
+    }
+    for table in &mut tables {
+        let width = table.columns.len();
+        table.indexes.retain(|index| index.columns.iter().all(|column| *column < width));
+    }
+    let mut last = (String::new(), -1);
+    for row in diesel::sql_query(KEYS).load::<KeyRow>(connection).map_err(wrong)? {
+        let Some(table) = at.get(&row.table_name) else { continue };
+        let keys = &mut tables[*table].foreign_keys;
+        let this = (row.table_name.clone(), row.id);
+        if last != this {
+            keys.push(ForeignKeyFacts {
+                columns: Vec::new(),
+                to: (None, row.to_table.clone()),
+                to_columns: Vec::new(),
+                on_delete: action(&row.on_delete),
+                on_update: action(&row.on_update),
+            });
+            last = this;
+        }
+        if let Some(key) = keys.last_mut() {
+            key.columns.push(row.from_column);
+            key.to_columns.extend(row.to_column);
+        }
+    }
+    tables.retain(|table| !table.columns.is_empty());
+    Ok(tables)
+}
+
+fn action(text: &str) -> ReferentialAction {
+    match text {
+        "CASCADE" => ReferentialAction::Cascade,
+        "SET NULL" => ReferentialAction::SetNull,
+        "SET DEFAULT" => ReferentialAction::SetDefault,
+        _ => ReferentialAction::Restrict,
+    }
+}
+
+fn column(row: &ColumnRow) -> Column {
+    let mut column = Column::new(row.name.clone(), data_type(&row.declared));
+    column.nullable = row.not_null == 0;
+    column.generated = matches!(row.hidden, 2 | 3);
+    column.default = row
+        .default_sql
+        .as_ref()
+        .filter(|sql| !sql.eq_ignore_ascii_case("null"))
+        .map(|sql| ColumnDefault::Database(sql.clone()));
+    column.masked = looks_secret(&row.name);
+    column
+}
+
+/// Columns that hold passwords are hidden also where nobody said so.
+fn looks_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["password", "passwd", "password_hash", "passwordhash", "pwd"].iter().any(|secret| name.contains(secret))
+}
+
+/// A declared type by SQLite's rules of affinity (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>),
+/// with the names that mean more to people.
+fn data_type(declared: &str) -> DataType {
+    let upper = declared.to_uppercase();
+    let (name, limit) = match upper.split_once('(') {
+        Some((name, rest)) => (name.trim(), rest.trim_end_matches(')').trim().parse::<u32>().ok()),
+        None => (upper.trim(), None),
+    };
+    match name {
+        "" => DataType::Any,
+        "BOOL" | "BOOLEAN" => DataType::Bool,
+        "SMALLINT" | "INT2" => DataType::Int(16),
+        "DATE" => DataType::Date,
+        "TIME" => DataType::Time,
+        "DATETIME" | "TIMESTAMP" => DataType::Timestamp,
+        "JSON" => DataType::Json,
+        "UUID" => DataType::Uuid,
+        _ if name.contains("INT") => DataType::Int(64),
+        _ if ["CHAR", "CLOB", "TEXT"].iter().any(|part| name.contains(part)) => DataType::Text(limit),
+        _ if name.contains("BLOB") => DataType::Bytes,
+        _ if ["REAL", "FLOA", "DOUB"].iter().any(|part| name.contains(part)) => DataType::Float,
+        _ => DataType::Any,
+    }
+}

@@ -1,0 +1,477 @@
+//! The parser: recursive descent that remembers everything it would have accepted at the furthest place it reached, so
+//! that error messages and Tab say the same.
+
+mod change;
+mod condition;
+mod read;
+mod value;
+
+use super::ast::{Command, Name, Path};
+use super::lexer::{Lexer, Token, TokenKind};
+use super::table;
+use crate::model::Catalog;
+use crate::text::Span;
+use crate::{Error, ErrorKind, Result};
+use std::borrow::Cow;
+
+/// How deep brackets and `not` may nest.
+const DEPTH: u32 = 100;
+
+/// Something the parser would have accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// A word of the language, or a symbol.
+    Word(&'static str),
+    /// The name of a model.
+    Model,
+    /// A field, or a path that leads to one.
+    Field,
+    /// A relationship.
+    Relationship,
+    /// A value.
+    Value,
+    /// A record's key.
+    Key,
+    /// A name to be made up or looked up elsewhere: `savepoint NAME`.
+    Name(&'static str),
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Word(word) => write!(f, "`{word}`"),
+            Self::Model => f.write_str("a model"),
+            Self::Field => f.write_str("a field"),
+            Self::Relationship => f.write_str("a relationship"),
+            Self::Value => f.write_str("a value"),
+            Self::Key => f.write_str("a key"),
+            Self::Name(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Parses one command.
+///
+/// # Errors
+/// `Syntax`, with the place and what was expected there.
+pub fn parse<'a>(text: &'a str, catalog: &Catalog) -> Result<Command<'a>> {
+    let mut parser = Parser::new(text, catalog);
+    parser.command()
+}
+
+struct Parser<'a, 'c> {
+    text: &'a str,
+    lexer: Lexer<'a>,
+    /// The next token, once it has been looked at.
+    ahead: Option<Option<Token>>,
+    catalog: &'c Catalog,
+    /// What would have been accepted at `furthest`.
+    expected: Vec<Expected>,
+    furthest: usize,
+    depth: u32,
+    /// A key that is near a keyword: if the command turns out wrong, this is why.
+    suspect: Option<Span>,
+    /// How many brackets are open around what is being parsed.
+    brackets: u32,
+}
+
+impl<'a, 'c> Parser<'a, 'c> {
+    fn new(text: &'a str, catalog: &'c Catalog) -> Self {
+        Self {
+            text,
+            lexer: Lexer::new(text),
+            ahead: None,
+            catalog,
+            expected: Vec::new(),
+            furthest: 0,
+            depth: 0,
+            suspect: None,
+            brackets: 0,
+        }
+    }
+
+    fn peek(&mut self) -> Option<Token> {
+        if self.ahead.is_none() {
+            self.ahead = Some(self.lexer.significant());
+        }
+        self.ahead.flatten()
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.peek();
+        self.ahead = None;
+        token
+    }
+
+    /// Where the next token begins.
+    fn place(&mut self) -> usize {
+        self.peek().map_or(self.text.len(), |token| token.span.start)
+    }
+
+    fn seek(&mut self, offset: usize) {
+        self.lexer.seek(offset);
+        self.ahead = None;
+    }
+
+    fn slice(&self, span: Span) -> &'a str {
+        &self.text[span.start..span.end]
+    }
+
+    /// Remembers that something would have been accepted here.
+    fn expect(&mut self, what: Expected) {
+        let place = self.place();
+        if place > self.furthest {
+            self.furthest = place;
+            self.expected.clear();
+        }
+        if place == self.furthest && !self.expected.contains(&what) {
+            self.expected.push(what);
+        }
+    }
+
+    fn is_word(&mut self, word: &str) -> bool {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Word, span }) => self.slice(span).eq_ignore_ascii_case(word),
+            _ => false,
+        }
+    }
+
+    /// Takes a keyword if it is next.
+    fn keyword(&mut self, word: &'static str) -> Option<Span> {
+        if self.is_word(word) {
+            return self.next().map(|token| token.span);
+        }
+        self.expect(Expected::Word(word));
+        None
+    }
+
+    fn is_symbol(&mut self, symbol: &str) -> bool {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Symbol, span }) => self.slice(span) == symbol,
+            _ => false,
+        }
+    }
+
+    /// Takes a symbol if it is next.
+    fn symbol(&mut self, symbol: &'static str) -> Option<Span> {
+        if self.is_symbol(symbol) {
+            return self.next().map(|token| token.span);
+        }
+        self.expect(Expected::Word(symbol));
+        None
+    }
+
+    fn at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// Refuses whatever is left.
+    fn end(&mut self) -> Result<()> {
+        if self.at_end() { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// The error for the furthest place reached.
+    fn unexpected(&mut self) -> Error {
+        if let Some(span) = self.suspect {
+            let word = self.slice(span);
+            return Error::new(ErrorKind::Syntax, format!("`{word}` is not expected here"))
+                .at(span)
+                .suggest(word, read::CLAUSES);
+        }
+        let place = self.place();
+        if place > self.furthest {
+            self.furthest = place;
+            self.expected.clear();
+        }
+        self.seek(self.furthest.min(self.text.len()));
+        let Some(token) = self.peek() else {
+            let end = self.text.trim_end().len();
+            let error = Error::new(ErrorKind::Syntax, "the command ends too early").at(Span::new(end, end));
+            return self.wanted(error);
+        };
+        let message = match token.kind {
+            TokenKind::Text(false) => "the text is not closed".to_owned(),
+            TokenKind::Quoted(false) => "the name is not closed".to_owned(),
+            TokenKind::Bytes(false) => "the bytes are not closed".to_owned(),
+            _ => {
+                // A whole character or word, never half of one.
+                let shown: String = self.slice(token.span).chars().take(40).collect();
+                let shown = if shown.is_empty() { "this".to_owned() } else { shown };
+                format!("`{shown}` is not expected here")
+            }
+        };
+        let error = Error::new(ErrorKind::Syntax, message).at(self.whole(token.span));
+        let words: Vec<&str> = self
+            .expected
+            .iter()
+            .filter_map(|expected| match expected {
+                Expected::Word(word) => Some(*word),
+                _ => None,
+            })
+            .collect();
+        let typed = self.slice(self.whole(token.span));
+        let error = error.suggest(typed, words);
+        self.wanted(error)
+    }
+
+    /// A span widened to character boundaries.
+    fn whole(&self, span: Span) -> Span {
+        let mut end = span.end;
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(span.start, end)
+    }
+
+    fn wanted(&self, error: Error) -> Error {
+        let names: Vec<String> = self.expected.iter().map(ToString::to_string).collect();
+        match names.as_slice() {
+            [] if self.furthest == 0 => error,
+            [] => error.hint("expected the end of the command"),
+            [only] => error.hint(format!("expected {only}")),
+            [most @ .., last] => error.hint(format!("expected {} or {last}", most.join(", "))),
+        }
+    }
+
+    fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            let place = self.place();
+            return Err(
+                Error::new(ErrorKind::Syntax, format!("nested more than {DEPTH} deep")).at(Span::new(place, place))
+            );
+        }
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// A name: a word or one in backticks.
+    fn name(&mut self, what: Expected) -> Result<Name<'a>> {
+        match self.try_name(what) {
+            Some(name) => Ok(name),
+            None => Err(self.unexpected()),
+        }
+    }
+
+    fn try_name(&mut self, what: Expected) -> Option<Name<'a>> {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Word, span }) => {
+                self.next();
+                Some(Name { text: Cow::Borrowed(self.slice(span)), span })
+            }
+            Some(Token { kind: TokenKind::Quoted(true), span }) => {
+                self.next();
+                let inside = &self.text[span.start + 1..span.end - 1];
+                let text = if inside.contains('`') { Cow::Owned(inside.replace("``", "`")) } else { inside.into() };
+                Some(Name { text, span })
+            }
+            _ => {
+                self.expect(what);
+                None
+            }
+        }
+    }
+
+    /// Takes a dot that touches what is before it.
+    fn dot(&mut self, after: Span) -> bool {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Symbol, span }) if span.start == after.end && self.slice(span) == "." => {
+                self.next();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn path(&mut self, what: Expected) -> Result<Path<'a>> {
+        let first = self.name(what)?;
+        let names = self.dotted(first)?;
+        Ok(Path { names })
+    }
+
+    /// The names behind a first one, while dots follow.
+    fn dotted(&mut self, first: Name<'a>) -> Result<Vec<Name<'a>>> {
+        let mut last = first.span;
+        let mut names = vec![first];
+        while self.dot(last) {
+            let name = self.name(Expected::Field)?;
+            last = name.span;
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    fn paths(&mut self, what: Expected) -> Result<Vec<Path<'a>>> {
+        let mut paths = vec![self.path(what)?];
+        while self.symbol(",").is_some() {
+            paths.push(self.path(what)?);
+        }
+        Ok(paths)
+    }
+
+    /// A model's name, with its schema where that is written.
+    fn model(&mut self) -> Result<Name<'a>> {
+        let first = self.name(Expected::Model)?;
+        self.model_behind(first)
+    }
+
+    fn model_behind(&mut self, first: Name<'a>) -> Result<Name<'a>> {
+        if !(self.is_symbol(".")) {
+            return Ok(first);
+        }
+        let names = self.dotted(first)?;
+        let span = names.iter().map(|name| name.span).reduce(Span::to).unwrap_or_default();
+        let text: Vec<&str> = names.iter().map(|name| name.text.as_ref()).collect();
+        Ok(Name { text: Cow::Owned(text.join(".")), span })
+    }
+
+    fn whole_number(&mut self, what: &'static str) -> Result<u64> {
+        if let Some(Token { kind: TokenKind::Number, span }) = self.peek()
+            && let Ok(number) = self.slice(span).parse::<u64>()
+            && i64::try_from(number).is_ok()
+        {
+            self.next();
+            return Ok(number);
+        }
+        self.expect(Expected::Name(what));
+        Err(self.unexpected())
+    }
+
+    fn command(&mut self) -> Result<Command<'a>> {
+        let Some(first) = self.peek() else { return Ok(Command::Empty) };
+        let command = match first.kind {
+            TokenKind::Word => self.verb(first)?,
+            TokenKind::Symbol if self.slice(first.span) == "." => return self.dot_command(first),
+            TokenKind::Variable => self.variable_command()?,
+            TokenKind::Quoted(true) => self.bare_query()?,
+            _ => return Err(self.unexpected()),
+        };
+        self.end()?;
+        Ok(command)
+    }
+
+    fn verb(&mut self, first: Token) -> Result<Command<'a>> {
+        let word = self.slice(first.span);
+        let mut buffer = [0_u8; 12];
+        let Some(lower) = buffer.get_mut(..word.len()) else { return self.model_first(first) };
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        let rule: fn(&mut Self) -> Result<Command<'a>> = match &*lower {
+            b"list" => Self::list,
+            b"first" => Self::first,
+            b"last" => Self::last,
+            b"one" => Self::one,
+            b"get" => Self::get,
+            b"count" => Self::count,
+            b"sum" => Self::sum,
+            b"avg" => Self::avg,
+            b"min" => Self::min,
+            b"max" => Self::max,
+            b"distinct" => Self::distinct,
+            b"let" => Self::bind,
+            b"add" => Self::add,
+            b"set" => Self::set,
+            b"delete" => Self::delete,
+            b"commit" => Self::commit,
+            b"rollback" => Self::rollback,
+            b"savepoint" => Self::savepoint,
+            b"status" => |_| Ok(Command::Status),
+            b"diff" => Self::diff,
+            b"undo" => Self::undo,
+            b"redo" => Self::redo,
+            b"discard" => Self::discard,
+            b"keep" => Self::keep,
+            b"db" => Self::db,
+            _ => return self.model_first(first),
+        };
+        self.next();
+        rule(self)
+    }
+
+    /// `user 1 posts`: a command that begins with a model.
+    fn model_first(&mut self, first: Token) -> Result<Command<'a>> {
+        let word = self.slice(first.span);
+        let known = self.catalog.is_model(word) || self.text[first.span.end..].starts_with('.');
+        if known {
+            return self.bare_query();
+        }
+        let verbs = table::COMMANDS.iter().map(|command| command.name.split(' ').next().unwrap_or_default());
+        let models = self.catalog.iter().flat_map(|(_, entity)| [entity.name.as_str(), entity.plural.as_str()]);
+        let bare_dot = table::find(&format!(".{word}")).is_some();
+        let error = Error::new(ErrorKind::Syntax, format!("there is no command or model `{word}`")).at(first.span);
+        let error = if bare_dot {
+            error.hint(format!("did you mean `.{word}`?"))
+        } else {
+            error.suggest(word, verbs.chain(models))
+        };
+        Err(error.hint("`.help` lists the commands, `.models` the models"))
+    }
+
+    fn dot_command(&mut self, dot: Token) -> Result<Command<'a>> {
+        self.next();
+        let name = match self.peek() {
+            Some(Token { kind: TokenKind::Word, span }) if span.start == dot.span.end => {
+                // `.copy-to` is one name.
+                let rest = &self.text[span.start..];
+                let end = rest
+                    .bytes()
+                    .position(|b| !(super::lexer::is_word_byte(b) || b == b'-'))
+                    .map_or(self.text.len(), |length| span.start + length);
+                let span = Span::new(span.start, end);
+                self.seek(end);
+                let text = self.slice(span);
+                let text = if text.bytes().any(|b| b.is_ascii_uppercase()) {
+                    Cow::Owned(text.to_ascii_lowercase())
+                } else {
+                    Cow::Borrowed(text)
+                };
+                Name { text, span }
+            }
+            _ => {
+                return Err(Error::new(ErrorKind::Syntax, "a dot begins a command of the shell itself")
+                    .at(dot.span)
+                    .hint("`.help` lists them"));
+            }
+        };
+        let start = name.span.end;
+        let raw = &self.text[start..];
+        let trimmed = raw.trim();
+        let at = start + (raw.len() - raw.trim_start().len());
+        let rest = Name { text: Cow::Borrowed(trimmed), span: Span::new(at, at + trimmed.len()) };
+        // A wrapped command or SQL has its own syntax; the others take words.
+        let arguments =
+            if matches!(name.text.as_ref(), "sql" | "explain" | "watch") { Vec::new() } else { self.arguments()? };
+        Ok(Command::Dot(name, arguments, rest))
+    }
+
+    /// Words and quoted texts up to the end.
+    fn arguments(&mut self) -> Result<Vec<Name<'a>>> {
+        let mut arguments = Vec::new();
+        while let Some(argument) = self.argument()? {
+            arguments.push(argument);
+        }
+        Ok(arguments)
+    }
+
+    fn argument(&mut self) -> Result<Option<Name<'a>>> {
+        let Some(token) = self.peek() else { return Ok(None) };
+        if let TokenKind::Text(closed) = token.kind {
+            if !closed {
+                return Err(self.unexpected());
+            }
+            self.next();
+            let text = value::unquote(self.slice(token.span), token.span)?;
+            return Ok(Some(Name { text, span: token.span }));
+        }
+        self.seek(token.span.start);
+        let span = self.lexer.bare(false);
+        if span.start == span.end {
+            return Err(self.unexpected());
+        }
+        Ok(Some(Name { text: Cow::Borrowed(self.slice(span)), span }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

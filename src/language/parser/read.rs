@@ -1,0 +1,401 @@
+//! Reading commands.
+
+use super::condition::FUNCTIONS;
+use super::{Expected, Parser};
+use crate::language::ast::{
+    Aggregate, Command, Distinct, Function, LetValue, LiteralKind, Name, OrderKey, Pick, Query, RecordRef, Source,
+};
+use crate::language::lexer::{Token, TokenKind};
+use crate::text::Span;
+use crate::{Error, ErrorKind, Result};
+
+pub(super) const CLAUSES: [&str; 9] = ["where", "show", "format", "with", "order", "limit", "offset", "by", "of"];
+
+/// Which clauses a command takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Query,
+    Aggregate,
+    Distinct,
+}
+
+impl<'a> Parser<'a, '_> {
+    pub(super) fn list(&mut self) -> Result<Command<'a>> {
+        self.picked(Pick::All)
+    }
+
+    pub(super) fn first(&mut self) -> Result<Command<'a>> {
+        self.picked(Pick::First)
+    }
+
+    pub(super) fn last(&mut self) -> Result<Command<'a>> {
+        self.picked(Pick::Last)
+    }
+
+    pub(super) fn one(&mut self) -> Result<Command<'a>> {
+        self.picked(Pick::One)
+    }
+
+    fn picked(&mut self, pick: Pick) -> Result<Command<'a>> {
+        let source = self.source()?;
+        Ok(Command::Query(self.query(source, pick)?))
+    }
+
+    /// `get user 1`
+    pub(super) fn get(&mut self) -> Result<Command<'a>> {
+        let record = self.record()?;
+        let path = self.steps()?;
+        let query = self.query(Source::Record(record, path), Pick::All)?;
+        Ok(Command::Query(query))
+    }
+
+    /// A command that begins with a model: `user 1 posts`, `users where ...`.
+    pub(super) fn bare_query(&mut self) -> Result<Command<'a>> {
+        self.picked(Pick::All)
+    }
+
+    /// `$u`, `$u.email`, `$u posts`
+    pub(super) fn variable_command(&mut self) -> Result<Command<'a>> {
+        let Some(token) = self.next() else { return Err(self.unexpected()) };
+        let name = self.variable_name(token);
+        let mut fields = Vec::new();
+        let mut last = token.span;
+        while self.dot(last) {
+            let field = self.name(Expected::Field)?;
+            last = field.span;
+            fields.push(field);
+        }
+        if !fields.is_empty() || self.at_end() {
+            self.expect(Expected::Relationship);
+            return Ok(Command::Attribute(name, fields));
+        }
+        let path = self.steps()?;
+        Ok(Command::Query(self.query(Source::Record(RecordRef::Variable(name), path), Pick::All)?))
+    }
+
+    /// A record: `user 1`, `$u`.
+    pub(super) fn record(&mut self) -> Result<RecordRef<'a>> {
+        if let Some(token @ Token { kind: TokenKind::Variable, .. }) = self.peek() {
+            self.next();
+            return Ok(RecordRef::Variable(self.variable_name(token)));
+        }
+        let model = self.model()?;
+        let key = self.key(Expected::Key)?;
+        Ok(RecordRef::Key { model, key })
+    }
+
+    /// Relationship names in a row: `posts tags`; dots do as well.
+    fn steps(&mut self) -> Result<Vec<Name<'a>>> {
+        let mut steps = Vec::new();
+        while !self.clause_is_next() {
+            let Some(name) = self.try_name(Expected::Relationship) else { break };
+            steps.extend(self.dotted(name)?);
+        }
+        Ok(steps)
+    }
+
+    fn clause_is_next(&mut self) -> bool {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Word, span }) => {
+                let word = self.slice(span);
+                CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(word))
+            }
+            None => true,
+            _ => false,
+        }
+    }
+
+    fn source(&mut self) -> Result<Source<'a>> {
+        if let Some(token @ Token { kind: TokenKind::Variable, .. }) = self.peek() {
+            self.next();
+            return Ok(Source::Record(RecordRef::Variable(self.variable_name(token)), self.steps()?));
+        }
+        let model = self.model()?;
+        if self.clause_is_next() || self.is_symbol("|") {
+            self.expect(Expected::Key);
+            return Ok(Source::Model(model));
+        }
+        let key = self.key(Expected::Key)?;
+        if let [only] = key.as_slice()
+            && matches!(only.kind, LiteralKind::Word(_))
+            && crate::text::nearest(self.slice(only.span), CLAUSES).is_some()
+        {
+            self.suspect = Some(only.span);
+        }
+        Ok(Source::Record(RecordRef::Key { model, key }, self.steps()?))
+    }
+
+    fn query(&mut self, source: Source<'a>, pick: Pick) -> Result<Query<'a>> {
+        let mut query = Query {
+            source,
+            pick,
+            filter: None,
+            show: Vec::new(),
+            format: None,
+            with: Vec::new(),
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+        };
+        self.clauses(&mut query, &mut Vec::new(), Shape::Query)?;
+        Ok(query)
+    }
+
+    /// Clauses in any order, each at most once.
+    fn clauses(&mut self, query: &mut Query<'a>, by: &mut Vec<super::Path<'a>>, shape: Shape) -> Result<()> {
+        let mut seen: [Option<Span>; 8] = [None; 8];
+        loop {
+            let mut once = |parser: &Self, index: usize, span: Span| {
+                if seen[index].replace(span).is_some() {
+                    let word = parser.slice(span).to_lowercase();
+                    return Err(Error::new(ErrorKind::Syntax, format!("`{word}` is given twice")).at(span));
+                }
+                Ok(())
+            };
+            if let Some(span) = self.keyword("where") {
+                once(self, 0, span)?;
+                query.filter = Some(self.condition()?);
+            } else if let Some(span) = self.keyword("order") {
+                once(self, 1, span)?;
+                if self.keyword("by").is_none() {
+                    return Err(self.unexpected());
+                }
+                query.order = self.order_keys()?;
+            } else if let Some(span) = self.keyword("limit") {
+                once(self, 2, span)?;
+                query.limit = Some(self.whole_number("a number of rows")?);
+            } else if let Some(span) = self.keyword("offset") {
+                once(self, 3, span)?;
+                query.offset = Some(self.whole_number("a number of rows")?);
+            } else if shape == Shape::Aggregate
+                && let Some(span) = self.keyword("by")
+            {
+                once(self, 4, span)?;
+                *by = self.paths(Expected::Field)?;
+            } else if shape != Shape::Query {
+                return Ok(());
+            } else if let Some(span) = self.keyword("show") {
+                once(self, 5, span)?;
+                query.show = self.paths(Expected::Field)?;
+            } else if let Some(span) = self.keyword("with") {
+                once(self, 6, span)?;
+                query.with = self.paths(Expected::Relationship)?;
+            } else if let Some(span) = self.keyword("format") {
+                once(self, 7, span)?;
+                query.format = Some(self.template()?);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn template(&mut self) -> Result<(std::borrow::Cow<'a, str>, Span)> {
+        let literal = self.literal(Expected::Name("a text such as \"{id}: {name}\""))?;
+        match literal.kind {
+            LiteralKind::Text(text) | LiteralKind::Word(text) => Ok((text, literal.span)),
+            _ => Err(Error::new(ErrorKind::Syntax, "format takes a text")
+                .at(literal.span)
+                .hint("format \"{id}: {name}\"")),
+        }
+    }
+
+    fn order_keys(&mut self) -> Result<Vec<OrderKey<'a>>> {
+        let mut keys = Vec::new();
+        loop {
+            let path = self.path(Expected::Field)?;
+            let descending = self.keyword("desc").is_some() || {
+                self.keyword("asc");
+                false
+            };
+            let nulls_first = if self.keyword("nulls").is_some() {
+                if self.keyword("first").is_some() {
+                    Some(true)
+                } else if self.keyword("last").is_some() {
+                    Some(false)
+                } else {
+                    return Err(self.unexpected());
+                }
+            } else {
+                None
+            };
+            keys.push(OrderKey { path, descending, nulls_first });
+            if self.symbol(",").is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    pub(super) fn count(&mut self) -> Result<Command<'a>> {
+        self.aggregate(Function::Count).map(Command::Aggregate)
+    }
+
+    pub(super) fn sum(&mut self) -> Result<Command<'a>> {
+        self.aggregate(Function::Sum).map(Command::Aggregate)
+    }
+
+    pub(super) fn avg(&mut self) -> Result<Command<'a>> {
+        self.aggregate(Function::Avg).map(Command::Aggregate)
+    }
+
+    pub(super) fn min(&mut self) -> Result<Command<'a>> {
+        self.aggregate(Function::Min).map(Command::Aggregate)
+    }
+
+    pub(super) fn max(&mut self) -> Result<Command<'a>> {
+        self.aggregate(Function::Max).map(Command::Aggregate)
+    }
+
+    /// Behind the function's name, which has been taken.
+    fn aggregate(&mut self, function: Function) -> Result<Aggregate<'a>> {
+        let end = self.ahead.flatten().map_or(self.lexer.position(), |token| token.span.start);
+        let function_span = Span::new(end.saturating_sub(function.name().len() + 1).min(end), end);
+        let field = self.field_of(function != Function::Count)?;
+        let source = self.source()?;
+        let mut query = Query {
+            source,
+            pick: Pick::All,
+            filter: None,
+            show: Vec::new(),
+            format: None,
+            with: Vec::new(),
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+        };
+        let mut by = Vec::new();
+        self.clauses(&mut query, &mut by, Shape::Aggregate)?;
+        Ok(Aggregate {
+            function,
+            function_span: self.trimmed(function_span),
+            field,
+            source: query.source,
+            filter: query.filter,
+            by,
+            order: query.order,
+            limit: query.limit,
+            offset: query.offset,
+        })
+    }
+
+    fn trimmed(&self, span: Span) -> Span {
+        let text = self.text.get(span.start..span.end).unwrap_or_default();
+        Span::new(span.end - text.trim_start().len(), span.start + text.trim_end().len())
+    }
+
+    /// `FIELD of`; for `count` it may be left out.
+    fn field_of(&mut self, needed: bool) -> Result<Option<super::Path<'a>>> {
+        let start = self.place();
+        if needed {
+            let path = self.path(Expected::Field)?;
+            if self.keyword("of").is_none() {
+                return Err(self.unexpected());
+            }
+            return Ok(Some(path));
+        }
+        if let Some(name) = self.try_name(Expected::Model) {
+            let names = self.dotted(name)?;
+            if self.is_word("of") {
+                self.next();
+                return Ok(Some(super::Path { names }));
+            }
+        }
+        self.seek(start);
+        Ok(None)
+    }
+
+    pub(super) fn distinct(&mut self) -> Result<Command<'a>> {
+        let fields = self.paths(Expected::Field)?;
+        if self.keyword("of").is_none() {
+            return Err(self.unexpected());
+        }
+        let source = self.source()?;
+        let mut query = Query {
+            source,
+            pick: Pick::All,
+            filter: None,
+            show: Vec::new(),
+            format: None,
+            with: Vec::new(),
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+        };
+        self.clauses(&mut query, &mut Vec::new(), Shape::Distinct)?;
+        Ok(Command::Distinct(Distinct {
+            fields,
+            source: query.source,
+            filter: query.filter,
+            order: query.order,
+            limit: query.limit,
+            offset: query.offset,
+        }))
+    }
+
+    /// `let u = user john`
+    pub(super) fn bind(&mut self) -> Result<Command<'a>> {
+        let name = match self.peek() {
+            // `let $u = ...` is meant the same.
+            Some(token @ Token { kind: TokenKind::Variable, .. }) => {
+                self.next();
+                self.variable_name(token)
+            }
+            _ => self.name(Expected::Name("a name for the variable"))?,
+        };
+        if self.symbol("=").is_none() {
+            return Err(self.unexpected());
+        }
+        let value = self.let_value()?;
+        Ok(Command::Let(name, Box::new(value)))
+    }
+
+    fn let_value(&mut self) -> Result<LetValue<'a>> {
+        match self.peek() {
+            Some(Token { kind: TokenKind::Variable, .. }) => {
+                let start = self.place();
+                let literal = self.literal(Expected::Value)?;
+                if self.at_end() {
+                    return Ok(LetValue::Literal(literal));
+                }
+                self.seek(start);
+                let source = self.source()?;
+                Ok(LetValue::Query(self.query(source, Pick::All)?))
+            }
+            Some(Token { kind: TokenKind::Quoted(true), .. }) => {
+                let source = self.source()?;
+                Ok(LetValue::Query(self.query(source, Pick::All)?))
+            }
+            Some(Token { kind: TokenKind::Word, span }) => {
+                let word = self.slice(span);
+                let function = FUNCTIONS.into_iter().find(|function| function.name().eq_ignore_ascii_case(word));
+                if let Some(function) = function {
+                    self.next();
+                    return Ok(LetValue::Aggregate(self.aggregate(function)?));
+                }
+                let pick = match word.to_ascii_lowercase().as_str() {
+                    "list" => Some(Pick::All),
+                    "first" => Some(Pick::First),
+                    "last" => Some(Pick::Last),
+                    "one" => Some(Pick::One),
+                    "get" => {
+                        self.next();
+                        let record = self.record()?;
+                        let path = self.steps()?;
+                        return Ok(LetValue::Query(self.query(Source::Record(record, path), Pick::All)?));
+                    }
+                    _ => None,
+                };
+                if pick.is_some() {
+                    self.next();
+                } else if !self.catalog.is_model(word) {
+                    return Ok(LetValue::Literal(self.literal(Expected::Value)?));
+                }
+                let source = self.source()?;
+                Ok(LetValue::Query(self.query(source, pick.unwrap_or(Pick::All))?))
+            }
+            _ => {
+                self.expect(Expected::Model);
+                Ok(LetValue::Literal(self.literal(Expected::Value)?))
+            }
+        }
+    }
+}

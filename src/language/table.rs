@@ -1,0 +1,281 @@
+//! The one table of commands: parser, help, completion and the README's reference all come from it.
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Commands that read.
+    Reading,
+    /// Commands that change.
+    Changing,
+    /// The schema and its migrations.
+    Schema,
+    /// The shell itself.
+    Shell,
+}
+
+impl Group {
+    /// The group's heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Reading => "Reading",
+            Self::Changing => "Changing (staged until commit)",
+            Self::Schema => "The schema",
+            Self::Shell => "The shell itself",
+        }
+    }
+}
+
+/// One command, as help shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandInfo {
+    /// What it begins with: `list`, `db upgrade`, `.mode`.
+    pub name: &'static str,
+    /// What it is about.
+    pub group: Group,
+    /// Its form.
+    pub usage: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Commands to try.
+    pub examples: &'static [&'static str],
+    /// More to know; may be empty.
+    pub details: &'static str,
+}
+
+const fn command(
+    group: Group,
+    name: &'static str,
+    usage: &'static str,
+    summary: &'static str,
+    examples: &'static [&'static str],
+    details: &'static str,
+) -> CommandInfo {
+    CommandInfo { name, group, usage, summary, examples, details }
+}
+
+use Group::{Changing, Reading, Schema, Shell};
+
+/// Every command, in the order of help.
+pub const COMMANDS: &[CommandInfo] = &[
+    command(
+        Reading,
+        "list",
+        "list MODELS [where CONDITION] [show FIELDS | format TEXT | with RELATIONSHIPS] [order by FIELDS] [limit N] [offset N]",
+        "all records, or those that meet a condition",
+        &[
+            "list users where username like 's%' order by username desc limit 10",
+            "list posts show id, author.username, body",
+            "list posts format \"{author.username} wrote: {body}\"",
+            "list users with posts",
+            "list users where has posts (body like '%rust%') and count(posts) > 3",
+        ],
+        "Conditions: = != < <= > >=, like, ilike, contains, starts with, ends with, in, between, is null, has; and, or, not, ( ).",
+    ),
+    command(
+        Reading,
+        "first",
+        "first MODEL [where CONDITION] [order by FIELDS]",
+        "the first record",
+        &["first user where username = 'Corey'"],
+        "",
+    ),
+    command(
+        Reading,
+        "last",
+        "last MODEL [where CONDITION] [order by FIELDS]",
+        "the last record",
+        &["last post order by timestamp"],
+        "",
+    ),
+    command(
+        Reading,
+        "one",
+        "one MODEL [where CONDITION]",
+        "the only record; an error unless there is exactly one",
+        &["one user where email = 'john@example.com'"],
+        "",
+    ),
+    command(
+        Reading,
+        "get",
+        "get MODEL KEY   or   MODEL KEY [RELATIONSHIP ...]",
+        "one record by its key or natural key, and what it leads to",
+        &[
+            "get user 1",
+            "user john",
+            "user 1 posts where body like '%first%'",
+            "post 3 author",
+            "get playlist_track (1, 3402)",
+        ],
+        "A key of several columns is written in brackets.",
+    ),
+    command(
+        Reading,
+        "count",
+        "count MODELS [where CONDITION] [by FIELDS]",
+        "how many records, also by groups",
+        &["count users where email is null", "count posts by author.username order by count desc"],
+        "",
+    ),
+    command(
+        Reading,
+        "sum",
+        "sum FIELD of MODELS [where CONDITION] [by FIELDS]",
+        "the sum of a field; likewise avg, min, max",
+        &["sum id of posts by author.username"],
+        "",
+    ),
+    command(
+        Reading,
+        "avg",
+        "avg FIELD of MODELS [where CONDITION] [by FIELDS]",
+        "the mean of a field",
+        &["avg id of posts"],
+        "",
+    ),
+    command(
+        Reading,
+        "min",
+        "min FIELD of MODELS [where CONDITION] [by FIELDS]",
+        "the least value of a field",
+        &["min timestamp of posts"],
+        "",
+    ),
+    command(
+        Reading,
+        "max",
+        "max FIELD of MODELS [where CONDITION] [by FIELDS]",
+        "the greatest value of a field",
+        &["max timestamp of posts by author.username"],
+        "",
+    ),
+    command(
+        Reading,
+        "distinct",
+        "distinct FIELDS of MODELS [where CONDITION]",
+        "the different values of a field",
+        &["distinct author.username of posts"],
+        "",
+    ),
+    command(
+        Reading,
+        "let",
+        "let NAME = QUERY   or   let NAME = VALUE",
+        "a variable: a record, a list or a value",
+        &["let u = user john", "$u posts", "$u.email", "add post body='hi' author=$u"],
+        "$_ is the last result.",
+    ),
+    command(
+        Changing,
+        "add",
+        "add MODEL FIELD=VALUE ...",
+        "a new record",
+        &["add user username=john email=john@example.com", "add post body='my first post!' author=john"],
+        "A relationship takes a key, a natural key or a variable. Values: text, 12, 1.5, true, null, now, today, x'00ff'.",
+    ),
+    command(
+        Changing,
+        "set",
+        "set MODEL KEY FIELD=VALUE ...   or   set MODELS [where CONDITION] FIELD=VALUE ...",
+        "new values for one record or many",
+        &["set user john username=alice_updated", "set posts where author = 1 body='x'"],
+        "",
+    ),
+    command(
+        Changing,
+        "delete",
+        "delete MODEL KEY [with RELATIONSHIPS]   or   delete MODELS [where CONDITION]",
+        "records to go, on request with what belongs to them",
+        &["delete post 1", "delete user john with posts"],
+        "",
+    ),
+    command(Changing, "status", "status", "what is staged", &[], ""),
+    command(Changing, "undo", "undo [N]", "takes back the last command's changes", &["undo 2"], ""),
+    command(Changing, "redo", "redo [N]", "stages again what was undone", &[], ""),
+    command(
+        Changing,
+        "commit",
+        "commit [--dry-run]",
+        "writes everything that is staged, all or nothing",
+        &["commit --dry-run"],
+        "",
+    ),
+    command(Changing, "rollback", "rollback", "discards everything that is staged", &[], ""),
+    command(
+        Schema,
+        "db upgrade",
+        "db upgrade [head|+N|VERSION]",
+        "applies migrations, up to head",
+        &["db upgrade", "db upgrade +1"],
+        "",
+    ),
+    command(
+        Schema,
+        "db downgrade",
+        "db downgrade [base|-N|VERSION]",
+        "reverts migrations, by default one",
+        &["db downgrade", "db downgrade base"],
+        "",
+    ),
+    command(Schema, "db current", "db current", "the revision that the database is at", &[], ""),
+    command(Schema, "db history", "db history", "all revisions: applied, current, head", &[], ""),
+    command(Schema, "db status", "db status", "how many revisions are applied, in one line", &[], ""),
+    command(
+        Schema,
+        ".reset",
+        ".reset",
+        "down to base and up to head: an empty, fresh database",
+        &[],
+        "Asks first at a terminal.",
+    ),
+    command(Shell, ".help", ".help [COMMAND]", "this list, or one command's form and examples", &[".help list"], ""),
+    command(Shell, ".models", ".models", "the models, their fields and relationships", &[], ""),
+    command(
+        Shell,
+        ".schema",
+        ".schema [MODEL]",
+        "fields with types, keys, defaults and relationships",
+        &[".schema user"],
+        "",
+    ),
+    command(Shell, ".tables", ".tables", "the tables and views", &[], ""),
+    command(
+        Shell,
+        ".mode",
+        ".mode [auto|table|vertical|list|csv|tsv|json|jsonl|markdown|repr]",
+        "how results are shown",
+        &[".mode json"],
+        "auto is table for many records and vertical for one.",
+    ),
+    command(Shell, ".output", ".output [FILE]", "sends results to a file, or back", &[".output users.csv"], ""),
+    command(Shell, ".read", ".read FILE", "runs the commands of a file", &[".read tour.dsh"], ""),
+    command(
+        Shell,
+        ".sql",
+        ".sql STATEMENT",
+        "one SQL statement, as it is",
+        &[".sql select count(*) from users"],
+        "It sees what is staged.",
+    ),
+    command(
+        Shell,
+        ".explain",
+        ".explain COMMAND",
+        "the SQL of a reading command, and the database's plan",
+        &[".explain list users"],
+        "",
+    ),
+    command(Shell, ".echo", ".echo on|off", "shows the SQL of each command", &[], ""),
+    command(Shell, ".timing", ".timing on|off", "shows how long each command takes", &[], ""),
+    command(Shell, ".null", ".null TEXT", "what stands for NULL in tables and lists", &[".null '-'"], ""),
+    command(Shell, ".set", ".set [NAME [VALUE]]", "changes a setting", &[".set width 100"], ""),
+    command(Shell, ".show", ".show [NAME]", "the settings", &[], ""),
+    command(Shell, ".quit", ".quit", "leaves; also .exit, or Ctrl-D", &[], ""),
+];
+
+/// The command with this name, case-insensitively.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static CommandInfo> {
+    COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+}

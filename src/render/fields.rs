@@ -1,0 +1,219 @@
+//! Modes that write one row at a time.
+
+use super::Style;
+use super::sanitise::sanitise;
+use crate::model::Cell;
+use crate::outcome::{Header, HeaderColumn, Mark};
+use std::borrow::Cow;
+use std::io::Write as _;
+
+/// What stands for a hidden value.
+pub(super) const MASK: &str = "********";
+
+/// Appends a value's plain spelling; NULL is nothing.
+pub(super) fn plain(cell: Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => {}
+        Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        // Writing into memory cannot fail.
+        other => drop(write!(out, "{other}")),
+    }
+}
+
+/// A value as a person reads it, on one line.
+pub(super) fn shown<'v>(cell: Cell<'v>, column: Option<&HeaderColumn>, style: &'v Style) -> Cow<'v, str> {
+    match cell {
+        Cell::Null => Cow::Borrowed(style.null.as_str()),
+        _ if column.is_some_and(|column| column.masked) => Cow::Borrowed(MASK),
+        Cell::Text(text) if style.terminal => sanitise(text),
+        Cell::Text(text) if text.bytes().any(|b| matches!(b, b'\n' | b'\r' | b'\t')) => {
+            Cow::Owned(text.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t"))
+        }
+        Cell::Text(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn masked(header: &Header, index: usize, cell: Cell<'_>) -> bool {
+    !matches!(cell, Cell::Null) && header.columns.get(index).is_some_and(|column| column.masked)
+}
+
+pub(super) fn csv_header(header: &Header, out: &mut Vec<u8>) {
+    for (index, column) in header.columns.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        csv_text(column.name.as_bytes(), out);
+    }
+    out.push(b'\n');
+}
+
+/// Quoted where it must be; also when empty, so that '' differs from NULL.
+fn csv_text(text: &[u8], out: &mut Vec<u8>) {
+    let special = text.is_empty() || text.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
+    if !special {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=at]);
+        out.push(b'"');
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+pub(super) fn csv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        match cell {
+            _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
+            Cell::Text(text) => csv_text(text.as_bytes(), out),
+            other => plain(*other, out),
+        }
+    }
+    out.push(b'\n');
+}
+
+pub(super) fn tsv_header(header: &Header, out: &mut Vec<u8>) {
+    for (index, column) in header.columns.iter().enumerate() {
+        if index > 0 {
+            out.push(b'\t');
+        }
+        tsv_text(column.name.as_bytes(), out);
+    }
+    out.push(b'\n');
+}
+
+/// As PostgreSQL's COPY escapes: <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format".
+fn tsv_text(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            _ => out.push(*byte),
+        }
+    }
+}
+
+pub(super) fn tsv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            out.push(b'\t');
+        }
+        match cell {
+            Cell::Null => out.extend_from_slice(b"\\N"),
+            _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
+            Cell::Text(text) => tsv_text(text.as_bytes(), out),
+            other => plain(*other, out),
+        }
+    }
+    out.push(b'\n');
+}
+
+pub(super) fn list_header(header: &Header, out: &mut Vec<u8>) {
+    let names: Vec<Cow<'_, str>> = header.columns.iter().map(|column| sanitise(&column.name)).collect();
+    out.extend_from_slice(names.join("|").as_bytes());
+    out.push(b'\n');
+}
+
+pub(super) fn list(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut Vec<u8>) {
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            out.push(b'|');
+        }
+        match cell {
+            Cell::Null => out.extend_from_slice(style.null.as_bytes()),
+            _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
+            Cell::Text(text) if style.terminal => out.extend_from_slice(sanitise(text).as_bytes()),
+            other => plain(*other, out),
+        }
+    }
+    out.push(b'\n');
+}
+
+pub(super) fn vertical(
+    header: &Header,
+    cells: &[Cell<'_>],
+    mark: Mark,
+    number: usize,
+    style: &Style,
+    out: &mut Vec<u8>,
+) {
+    use unicode_width::UnicodeWidthStr;
+    if number > 1 {
+        out.push(b'\n');
+    }
+    match mark {
+        Mark::None => {}
+        Mark::Added => out.extend_from_slice(b"+ staged, not committed\n"),
+        Mark::Changed => out.extend_from_slice(b"~ changed, not committed\n"),
+    }
+    if let (true, Some(_)) = (header.single, &header.title) {
+        repr(header, cells, style, out);
+    }
+    let widest = header.columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
+    for (index, cell) in cells.iter().enumerate() {
+        let column = header.columns.get(index);
+        let name = column.map_or(Cow::Borrowed(""), |column| sanitise(&column.name));
+        let (on, off) = if style.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let pad = " ".repeat(widest.saturating_sub(name.width()));
+        let value = shown(*cell, column, style);
+        let _ = writeln!(out, "{on}{name}{off}{pad}  {value}");
+    }
+}
+
+pub(super) fn markdown_header(header: &Header, out: &mut Vec<u8>) {
+    for column in &header.columns {
+        out.extend_from_slice(b"| ");
+        markdown_text(&column.name, out);
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"|\n");
+    for column in &header.columns {
+        out.extend_from_slice(if column.data_type.is_number() { b"| ---: " } else { b"| --- " });
+    }
+    out.extend_from_slice(b"|\n");
+}
+
+fn markdown_text(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        match byte {
+            b'|' => out.extend_from_slice(b"\\|"),
+            b'\n' => out.extend_from_slice(b"<br>"),
+            b'\r' => {}
+            _ => out.push(byte),
+        }
+    }
+}
+
+pub(super) fn markdown(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut Vec<u8>) {
+    for (index, cell) in cells.iter().enumerate() {
+        out.extend_from_slice(b"| ");
+        match cell {
+            Cell::Null => out.extend_from_slice(style.null.as_bytes()),
+            _ if masked(header, index, *cell) => out.extend_from_slice(MASK.replace('*', "\\*").as_bytes()),
+            Cell::Text(text) if style.terminal => markdown_text(&sanitise(text), out),
+            Cell::Text(text) => markdown_text(text, out),
+            other => plain(*other, out),
+        }
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"|\n");
+}
+
+/// `<User john>`; rows that are no records are shown as in `list`.
+pub(super) fn repr(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut Vec<u8>) {
+    let Some(title) = &header.title else { return list(header, cells, style, out) };
+    let at = header.display.filter(|at| cells.get(*at).is_some_and(|cell| !matches!(cell, Cell::Null))).unwrap_or(0);
+    let value = cells.get(at).map_or(Cow::Borrowed(""), |cell| shown(*cell, header.columns.get(at), style));
+    let _ = writeln!(out, "<{title} {value}>");
+}

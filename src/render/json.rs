@@ -1,0 +1,125 @@
+//! JSON and JSON lines.
+
+use super::fields::{MASK, plain};
+use crate::model::{Cell, DataType};
+use crate::outcome::{Header, HeaderColumn, Tree};
+
+/// Column names as JSON strings with their colons.
+pub(super) fn names(header: &Header) -> Vec<Vec<u8>> {
+    header
+        .columns
+        .iter()
+        .map(|column| {
+            let mut name = Vec::new();
+            string(&column.name, &mut name);
+            name.push(b':');
+            name
+        })
+        .collect()
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    // Most texts need no escapes; the others go through the library.
+    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // Writing into memory cannot fail.
+        drop(serde_json::to_writer(out, text));
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text).is_ok()
+}
+
+/// Whether a decimal's text is a number as JSON spells it.
+fn is_number(text: &str) -> bool {
+    text.parse::<serde_json::Number>().is_ok()
+}
+
+fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => out.extend_from_slice(b"null"),
+        _ if column.is_some_and(|column| column.masked) => string(MASK, out),
+        Cell::Int(_) | Cell::Bool(_) => plain(cell, out),
+        Cell::Float(number) if number.is_finite() => drop(serde_json::to_writer(out, &number)),
+        // JSON has no word for them.
+        Cell::Float(number) => string(&number.to_string(), out),
+        Cell::Text(text) => match column.map(|column| &column.data_type) {
+            Some(DataType::Json) if is_json(text) => out.extend_from_slice(text.as_bytes()),
+            Some(DataType::Numeric) if is_number(text) => out.extend_from_slice(text.as_bytes()),
+            _ => string(text, out),
+        },
+        Cell::Bytes(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            string(&hex, out);
+        }
+    }
+}
+
+pub(super) fn object(header: &Header, names: &[Vec<u8>], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+    out.push(b'{');
+    members(header, names, cells.iter().copied(), out);
+    out.push(b'}');
+}
+
+fn members<'c>(header: &Header, names: &[Vec<u8>], cells: impl Iterator<Item = Cell<'c>>, out: &mut Vec<u8>) {
+    for (index, (cell, name)) in cells.zip(names).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        value(cell, header.columns.get(index), out);
+    }
+}
+
+fn node(tree: &Tree, names: &[Vec<u8>], index: usize, out: &mut Vec<u8>) {
+    let row = &tree.rows[index];
+    out.push(b'{');
+    members(&tree.header, names, row.values.iter().map(crate::model::Value::as_cell), out);
+    for (name, one, below) in &row.children {
+        if out.last() != Some(&b'{') {
+            out.push(b',');
+        }
+        string(name, out);
+        out.push(b':');
+        let inner = self::names(&below.header);
+        if *one {
+            if below.rows.is_empty() {
+                out.extend_from_slice(b"null");
+            } else {
+                node(below, &inner, 0, out);
+            }
+        } else {
+            out.push(b'[');
+            for at in 0..below.rows.len() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                node(below, &inner, at, out);
+            }
+            out.push(b']');
+        }
+    }
+    out.push(b'}');
+}
+
+pub(super) fn tree(tree: &Tree, out: &mut Vec<u8>) {
+    let names = names(&tree.header);
+    out.push(b'[');
+    for index in 0..tree.rows.len() {
+        out.extend_from_slice(if index > 0 { b",\n " } else { b"" });
+        node(tree, &names, index, out);
+    }
+    out.extend_from_slice(b"]\n");
+}
+
+pub(super) fn tree_lines(tree: &Tree, out: &mut Vec<u8>) {
+    let names = names(&tree.header);
+    for index in 0..tree.rows.len() {
+        node(tree, &names, index, out);
+        out.push(b'\n');
+    }
+}

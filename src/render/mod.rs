@@ -1,0 +1,338 @@
+//! Reports become text: the only folder that writes results and diagnostics, to any `Write`.
+
+mod diagnostic;
+mod fields;
+mod json;
+mod outline;
+mod sanitise;
+mod sink;
+mod table;
+
+use crate::model::Cell;
+use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
+use crate::{Error, Result};
+use sanitise::sanitise;
+use sink::Sink;
+use std::io::Write;
+use table::Table;
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// A table for many records, `vertical` for one, and one value by itself.
+    #[default]
+    Auto,
+    /// A table.
+    Table,
+    /// One field a line.
+    Vertical,
+    /// Values with `|` between.
+    List,
+    /// Comma-separated, as RFC 4180 has it but with plain line ends; NULL is empty, '' is `""`.
+    Csv,
+    /// Tab-separated, escaped as PostgreSQL's COPY does; NULL is `\N`.
+    Tsv,
+    /// One array of objects.
+    Json,
+    /// One object a line.
+    Jsonl,
+    /// A table for Markdown.
+    Markdown,
+    /// `<User john>`, one a line.
+    Repr,
+}
+
+impl Mode {
+    /// All modes.
+    pub const ALL: [Self; 10] = [
+        Self::Auto,
+        Self::Table,
+        Self::Vertical,
+        Self::List,
+        Self::Csv,
+        Self::Tsv,
+        Self::Json,
+        Self::Jsonl,
+        Self::Markdown,
+        Self::Repr,
+    ];
+
+    /// Its name, as `.mode` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Table => "table",
+            Self::Vertical => "vertical",
+            Self::List => "list",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Markdown => "markdown",
+            Self::Repr => "repr",
+        }
+    }
+}
+
+impl std::str::FromStr for Mode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name);
+            Error::invalid(format!("there is no mode `{text}`"))
+                .suggest(text, names)
+                .hint(format!("the modes are {}", names.join(", ")))
+        })
+    }
+}
+
+/// How output looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Style {
+    /// How results are shown.
+    pub mode: Mode,
+    /// What stands for NULL in tables, lists and vertical output.
+    pub null: String,
+    /// Columns of the screen; nothing is cut without.
+    pub width: Option<usize>,
+    /// Whether results go to a terminal, which data must not drive.
+    pub terminal: bool,
+    /// Whether colours are used.
+    pub colour: bool,
+    /// Leave out notices about what happened.
+    pub quiet: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { mode: Mode::Auto, null: "NULL".into(), width: None, terminal: false, colour: false, quiet: false }
+    }
+}
+
+/// The result that is being written.
+struct Open {
+    header: Header,
+    mode: Mode,
+    rows: usize,
+    table: Option<Table>,
+    names: Vec<Vec<u8>>,
+}
+
+/// Writes results to one place and everything else to another.
+pub struct Renderer {
+    out: Sink,
+    err: Sink,
+    style: Style,
+    open: Option<Open>,
+}
+
+impl Renderer {
+    /// A renderer.
+    #[must_use]
+    pub fn new(out: Box<dyn Write>, err: Box<dyn Write>, style: Style) -> Self {
+        Self { out: Sink::new(out), err: Sink::new(err), style, open: None }
+    }
+
+    /// How output looks.
+    #[must_use]
+    pub const fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// Changes how output looks.
+    pub const fn style_mut(&mut self) -> &mut Style {
+        &mut self.style
+    }
+
+    /// Sends results elsewhere from now on; gives where they went before. Call [`Renderer::flush`] first.
+    pub fn set_results(&mut self, to: Box<dyn Write>) -> Box<dyn Write> {
+        self.out.replace(to)
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Io`.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush()?;
+        self.err.flush()
+    }
+
+    /// What was reported first is also written first where both go to the same place.
+    fn results(&mut self) -> Result<&mut Sink> {
+        self.err.flush()?;
+        Ok(&mut self.out)
+    }
+
+    fn messages(&mut self) -> Result<&mut Sink> {
+        self.out.flush()?;
+        Ok(&mut self.err)
+    }
+
+    fn footer(&mut self, open: &Open) -> Result<()> {
+        let Some((one, many)) = &open.header.noun else { return Ok(()) };
+        if open.header.single && open.rows == 1 {
+            return Ok(());
+        }
+        let text = match open.rows {
+            0 => format!("no {many}"),
+            1 => format!("1 {one}"),
+            rows => format!("{rows} {many}"),
+        };
+        self.notice(Level::Info, &text)
+    }
+}
+
+impl Report for Renderer {
+    fn begin(&mut self, header: &Header) -> Result<()> {
+        let mode = match self.style.mode {
+            // One value alone, one record as fields, many as a table.
+            Mode::Auto if header.single && header.title.is_none() && header.columns.len() == 1 => Mode::List,
+            Mode::Auto if header.single => Mode::Vertical,
+            Mode::Auto => Mode::Table,
+            mode => mode,
+        };
+        let table = (mode == Mode::Table).then(|| Table::new(header, &self.style));
+        let names = match mode {
+            Mode::Json | Mode::Jsonl => json::names(header),
+            _ => Vec::new(),
+        };
+        let style = self.style.clone();
+        let buffer = &mut self.results()?.buffer;
+        match mode {
+            Mode::Csv => fields::csv_header(header, buffer),
+            Mode::Tsv => fields::tsv_header(header, buffer),
+            Mode::Markdown => fields::markdown_header(header, buffer),
+            Mode::Json => buffer.extend_from_slice(b"["),
+            Mode::List if style.terminal && style.mode == Mode::List => fields::list_header(header, buffer),
+            _ => {}
+        }
+        self.open = Some(Open { header: header.clone(), mode, rows: 0, table, names });
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if self.err.is_dirty() {
+            self.err.flush()?;
+        }
+        let (style, out) = (&self.style, &mut self.out.buffer);
+        open.rows += 1;
+        match open.mode {
+            Mode::Auto | Mode::Table => {
+                if let Some(table) = &mut open.table {
+                    table.row(cells, mark, style, out);
+                }
+            }
+            Mode::Vertical => fields::vertical(&open.header, cells, mark, open.rows, style, out),
+            Mode::List => fields::list(&open.header, cells, style, out),
+            Mode::Csv => fields::csv(&open.header, cells, out),
+            Mode::Tsv => fields::tsv(&open.header, cells, out),
+            Mode::Json => {
+                out.extend_from_slice(if open.rows > 1 { b",\n " } else { b"" });
+                json::object(&open.header, &open.names, cells, out);
+            }
+            Mode::Jsonl => {
+                json::object(&open.header, &open.names, cells, out);
+                out.push(b'\n');
+            }
+            Mode::Markdown => fields::markdown(&open.header, cells, style, out),
+            Mode::Repr => fields::repr(&open.header, cells, style, out),
+        }
+        self.out.drain_if_full()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        let mut hidden = 0;
+        if let Some(table) = &mut open.table {
+            hidden = table.finish(&self.style, &mut self.out.buffer);
+        }
+        if open.mode == Mode::Json {
+            self.out.buffer.extend_from_slice(b"]\n");
+        }
+        self.out.drain_if_full()?;
+        if hidden > 0 {
+            let s = if hidden == 1 { "" } else { "s" };
+            let text = format!("{hidden} more column{s} did not fit: `.mode vertical` shows all, `show` picks some");
+            self.notice(Level::Warning, &text)?;
+        }
+        self.footer(&open)
+    }
+
+    fn tree(&mut self, tree: &Tree) -> Result<()> {
+        let style = self.style.clone();
+        let rows = tree.rows.len();
+        let buffer = &mut self.results()?.buffer;
+        match style.mode {
+            Mode::Json => json::tree(tree, buffer),
+            Mode::Jsonl => json::tree_lines(tree, buffer),
+            Mode::Csv | Mode::Tsv => {
+                return Err(Error::invalid(format!("{} cannot show records under records", style.mode.name()))
+                    .hint("use `.mode json` or `.mode jsonl`, or `show` with paths instead of `with`"));
+            }
+            _ => outline::tree(tree, 0, &style, buffer),
+        }
+        self.out.drain_if_full()?;
+        self.footer(&Open { header: tree.header.clone(), mode: style.mode, rows, table: None, names: Vec::new() })
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        let terminal = self.style.terminal;
+        let sink = self.results()?;
+        if terminal {
+            // A line may have lines within; anything else that could drive the terminal is escaped.
+            for (index, part) in text.split('\n').enumerate() {
+                if index > 0 {
+                    sink.buffer.push(b'\n');
+                }
+                sink.buffer.extend_from_slice(sanitise(part).as_bytes());
+            }
+        } else {
+            sink.buffer.extend_from_slice(text.as_bytes());
+        }
+        sink.buffer.push(b'\n');
+        sink.drain_if_full()
+    }
+
+    fn notice(&mut self, level: Level, text: &str) -> Result<()> {
+        if level == Level::Info && self.style.quiet {
+            return Ok(());
+        }
+        let colour = self.style.colour;
+        let sink = self.messages()?;
+        let text = sanitise(text);
+        if colour {
+            let code = match (level, text.as_bytes().first()) {
+                (Level::Info, Some(b'+')) => "32",
+                (Level::Info, Some(b'~')) => "33",
+                (Level::Info, Some(b'-')) => "31",
+                (Level::Info, _) => "2",
+                (Level::Warning, _) => "33",
+            };
+            sink.buffer.extend_from_slice(format!("\x1b[{code}m{text}\x1b[0m\n").as_bytes());
+        } else {
+            sink.buffer.extend_from_slice(text.as_bytes());
+            sink.buffer.push(b'\n');
+        }
+        sink.drain_if_full()
+    }
+
+    fn error(&mut self, error: &Error, context: &ErrorContext<'_>) -> Result<()> {
+        // A result that broke off is ended first.
+        if let Some(mut open) = self.open.take()
+            && let Some(table) = &mut open.table
+        {
+            table.finish(&self.style, &mut self.out.buffer);
+        }
+        let text = diagnostic::render(error, context, self.style.colour, self.style.width);
+        let sink = self.messages()?;
+        sink.buffer.extend_from_slice(text.as_bytes());
+        sink.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! Tables, fitted to the width. The first page settles the widths; what comes after it streams.
+
+use super::Style;
+use super::fields::shown;
+use crate::model::Cell;
+use crate::outcome::{Header, Mark};
+use comfy_table::{Attribute, Cell as Drawn, CellAlignment, ContentArrangement, Table as Drawing, presets};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// How many rows settle the widths of the columns.
+const PAGE: usize = 500;
+
+/// No column is made narrower than this, in columns of the screen.
+const NARROWEST: usize = 8;
+
+/// A cell that may be long is cut to this many columns even where there is room for more on the screen.
+const WIDEST: usize = 100;
+
+pub(super) struct Table {
+    header: Header,
+    page: Vec<(Mark, Vec<String>)>,
+    /// Widths of the columns once they are settled; hidden ones are left out.
+    widths: Option<Vec<usize>>,
+    marked: bool,
+    hidden: usize,
+}
+
+impl Table {
+    pub(super) fn new(header: &Header, _style: &Style) -> Self {
+        Self { header: header.clone(), page: Vec::new(), widths: None, marked: false, hidden: 0 }
+    }
+
+    pub(super) fn row(&mut self, cells: &[Cell<'_>], mark: Mark, style: &Style, out: &mut Vec<u8>) {
+        if let Some(widths) = &self.widths {
+            stream(&self.header, cells, mark, widths, self.marked, style, out);
+            return;
+        }
+        let texts = cells
+            .iter()
+            .enumerate()
+            .map(|(index, cell)| shown(*cell, self.header.columns.get(index), style).into_owned())
+            .collect();
+        self.page.push((mark, texts));
+        if self.page.len() == PAGE {
+            self.settle(style, out, false);
+        }
+    }
+
+    /// Ends the table; gives how many columns did not fit.
+    pub(super) fn finish(&mut self, style: &Style, out: &mut Vec<u8>) -> usize {
+        match &self.widths {
+            None if self.page.is_empty() => {}
+            None => self.settle(style, out, true),
+            Some(widths) => bottom(widths, self.marked, out),
+        }
+        self.hidden
+    }
+
+    fn settle(&mut self, style: &Style, out: &mut Vec<u8>, last: bool) {
+        self.marked = self.page.iter().any(|(mark, _)| *mark != Mark::None);
+        let mut widths: Vec<usize> = self.header.columns.iter().map(|column| column.name.width()).collect();
+        for (_, texts) in &self.page {
+            for (width, text) in widths.iter_mut().zip(texts) {
+                *width = (*width).max(measure(text));
+            }
+        }
+        if let Some(screen) = style.width {
+            let shown = fit(&mut widths, screen.saturating_sub(if self.marked { 4 } else { 0 }));
+            self.hidden = widths.len() - shown;
+            widths.truncate(shown);
+        }
+        let mut drawing = Drawing::new();
+        drawing
+            .load_style(presets::UTF8_FULL_CONDENSED)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .force_no_tty();
+        if style.colour {
+            drawing.enforce_styling();
+        }
+        let mut head: Vec<Drawn> = Vec::with_capacity(widths.len() + 1);
+        if self.marked {
+            head.push(Drawn::new(" "));
+        }
+        for (column, width) in self.header.columns.iter().zip(&widths) {
+            let text = super::sanitise(&column.name);
+            let cell = Drawn::new(padded(&cut(&text, *width), *width, false));
+            head.push(if style.colour { cell.add_attribute(Attribute::Bold) } else { cell });
+        }
+        drawing.set_header(head);
+        for (mark, texts) in self.page.drain(..) {
+            let mut row = Vec::with_capacity(widths.len() + 1);
+            if self.marked {
+                row.push(Drawn::new(sign(mark)));
+            }
+            for ((text, width), column) in texts.iter().zip(&widths).zip(&self.header.columns) {
+                let cell = Drawn::new(cut(text, *width));
+                row.push(if column.data_type.is_number() { cell.set_alignment(CellAlignment::Right) } else { cell });
+            }
+            drawing.add_row(row);
+        }
+        let mut text = drawing.to_string();
+        if !last {
+            // More rows follow: the closing line comes after them.
+            let end = text.rfind('\n').unwrap_or(text.len());
+            text.truncate(end);
+        }
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+        self.widths = Some(widths);
+        if last {
+            self.page.clear();
+        }
+    }
+}
+
+const fn sign(mark: Mark) -> &'static str {
+    match mark {
+        Mark::None => " ",
+        Mark::Added => "+",
+        Mark::Changed => "~",
+    }
+}
+
+/// The columns a text takes on the screen.
+fn measure(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
+/// Shrinks the widest columns until all fit, then leaves out the last ones. Gives how many are shown.
+fn fit(widths: &mut [usize], screen: usize) -> usize {
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + 3 * widths.len() + 1;
+    for width in widths.iter_mut() {
+        *width = (*width).min(WIDEST.max(screen / 2));
+    }
+    while total(widths) > screen {
+        let over = total(widths) - screen;
+        let Some(widest) = widths.iter().copied().max().filter(|widest| *widest > NARROWEST) else { break };
+        let second = widths.iter().copied().filter(|width| *width < widest).max().unwrap_or(NARROWEST);
+        let many = widths.iter().filter(|width| **width == widest).count();
+        let down = over.div_ceil(many).min(widest - second.max(NARROWEST)).max(1);
+        for width in widths.iter_mut().filter(|width| **width == widest) {
+            *width -= down;
+        }
+    }
+    let mut shown = widths.len();
+    while shown > 1 && total(&widths[..shown]) > screen {
+        shown -= 1;
+    }
+    shown
+}
+
+/// The text cut to a width, visibly.
+fn cut(text: &str, width: usize) -> String {
+    if measure(text) <= width {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(width + 3);
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let next = grapheme.width();
+        if used + next + 1 > width {
+            break;
+        }
+        used += next;
+        out.push_str(grapheme);
+    }
+    out.push('…');
+    out
+}
+
+fn padded(text: &str, width: usize, right: bool) -> String {
+    let pad = " ".repeat(width.saturating_sub(measure(text)));
+    if right { format!("{pad}{text}") } else { format!("{text}{pad}") }
+}
+
+/// One row behind the first page, in the same look.
+fn stream(
+    header: &Header,
+    cells: &[Cell<'_>],
+    mark: Mark,
+    widths: &[usize],
+    marked: bool,
+    style: &Style,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice("│".as_bytes());
+    if marked {
+        out.push(b' ');
+        out.extend_from_slice(sign(mark).as_bytes());
+        out.extend_from_slice(" ┆".as_bytes());
+    }
+    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        if index > 0 {
+            out.extend_from_slice("┆".as_bytes());
+        }
+        out.push(b' ');
+        let column = header.columns.get(index);
+        let right = column.is_some_and(|column| column.data_type.is_number());
+        let text = shown(*cell, column, style);
+        let mut taken = measure(&text);
+        let pad = |out: &mut Vec<u8>, taken: usize| out.resize(out.len() + width.saturating_sub(taken), b' ');
+        if taken > *width && style.width.is_some() {
+            let short = cut(&text, *width);
+            taken = measure(&short);
+            out.extend_from_slice(short.as_bytes());
+            pad(out, taken);
+        } else if right {
+            pad(out, taken);
+            out.extend_from_slice(text.as_bytes());
+        } else {
+            out.extend_from_slice(text.as_bytes());
+            pad(out, taken);
+        }
+        out.push(b' ');
+    }
+    out.extend_from_slice("│\n".as_bytes());
+}
+
+fn bottom(widths: &[usize], marked: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice("└".as_bytes());
+    if marked {
+        out.extend_from_slice("───┴".as_bytes());
+    }
+    for (index, width) in widths.iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice("┴".as_bytes());
+        }
+        out.extend_from_slice("─".repeat(width + 2).as_bytes());
+    }
+    out.extend_from_slice("┘\n".as_bytes());
+}

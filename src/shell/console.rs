@@ -1,0 +1,202 @@
+//! One command's way: parse, run, report. Shared by the prompt and by scripts.
+
+use crate::command::{self, Context, Flow, Front, Origin};
+use crate::language;
+use crate::model::Cell;
+use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
+use crate::render::{Mode, Renderer};
+use crate::text::Place;
+use crate::{Error, ErrorKind, Result};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a run behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Go on after an error in a script.
+    pub continue_on_error: bool,
+    /// Say how long each command took.
+    pub timing: bool,
+    /// Show the SQL of each command.
+    pub echo: bool,
+}
+
+/// Asks a person: the question, and whether the answer was yes.
+pub type Ask = Box<dyn FnMut(&str) -> Result<Option<bool>>>;
+
+/// The session with the renderer that shows what it does.
+pub struct Console {
+    /// What commands work on.
+    pub context: Context,
+    /// The screen and the settings.
+    pub screen: Screen,
+}
+
+/// The renderer, and what `.set` can change.
+pub struct Screen {
+    /// Writes results and notices.
+    pub renderer: Renderer,
+    /// How the run behaves.
+    pub options: Options,
+    /// Asks a person.
+    pub ask: Ask,
+    original: Option<Box<dyn Write>>,
+}
+
+impl Console {
+    /// A console over a session.
+    #[must_use]
+    pub fn new(context: Context, renderer: Renderer, options: Options, ask: Ask) -> Self {
+        Self { context, screen: Screen { renderer, options, ask, original: None } }
+    }
+
+    /// Runs one command's text.
+    ///
+    /// # Errors
+    /// What the command gives; the caller shows it.
+    pub fn execute(&mut self, text: &str, place: &Place) -> Result<Flow> {
+        let started = self.screen.options.timing.then(std::time::Instant::now);
+        let catalog = Arc::clone(self.context.session.catalog());
+        let command = language::parse(text, &catalog)?;
+        self.context.session.store().set_echo(self.screen.options.echo);
+        let done = command::run(&command, Origin { text, place }, &mut self.context, &mut self.screen);
+        if self.screen.options.echo {
+            for sql in self.context.session.store().take_echo() {
+                self.screen.notice(Level::Warning, &sql)?;
+            }
+        }
+        let flow = done?;
+        if let Some(started) = started {
+            let took = started.elapsed();
+            self.screen.notice(Level::Warning, &format!("time: {:.3} ms", took.as_secs_f64() * 1000.0))?;
+        }
+        Ok(flow)
+    }
+
+    /// Shows an error where it happened.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn show_error(&mut self, error: &Error, command: &str, place: &Place, script: bool) -> Result<()> {
+        let source = script.then(|| place.source.to_string());
+        let context = ErrorContext { command, source: source.as_deref(), line: place.line, column: place.column };
+        self.screen.error(error, &context)
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn flush(&mut self) -> Result<()> {
+        self.screen.renderer.flush()
+    }
+}
+
+impl Report for Screen {
+    fn begin(&mut self, header: &Header) -> Result<()> {
+        self.renderer.begin(header)
+    }
+    fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
+        self.renderer.row(cells, mark)
+    }
+    fn end(&mut self) -> Result<()> {
+        self.renderer.end()
+    }
+    fn tree(&mut self, tree: &Tree) -> Result<()> {
+        self.renderer.tree(tree)
+    }
+    fn line(&mut self, text: &str) -> Result<()> {
+        self.renderer.line(text)
+    }
+    fn notice(&mut self, level: Level, text: &str) -> Result<()> {
+        self.renderer.notice(level, text)
+    }
+    fn error(&mut self, error: &Error, context: &ErrorContext<'_>) -> Result<()> {
+        self.renderer.error(error, context)
+    }
+}
+
+const fn on_off(value: bool) -> &'static str {
+    if value { "on" } else { "off" }
+}
+
+fn switch(value: &str) -> Result<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(Error::invalid(format!("`{value}` is neither on nor off"))),
+    }
+}
+
+impl Front for Screen {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let style = self.renderer.style();
+        vec![
+            ("echo", on_off(self.options.echo).into()),
+            ("mode", style.mode.name().into()),
+            ("null", style.null.clone()),
+            ("on-error", if self.options.continue_on_error { "continue" } else { "stop" }.into()),
+            ("quiet", on_off(style.quiet).into()),
+            ("timing", on_off(self.options.timing).into()),
+            ("width", style.width.map_or_else(|| "unlimited".into(), |width| width.to_string())),
+        ]
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "mode" => self.renderer.style_mut().mode = value.parse::<Mode>()?,
+            "null" => value.clone_into(&mut self.renderer.style_mut().null),
+            "quiet" => self.renderer.style_mut().quiet = switch(value)?,
+            "timing" => self.options.timing = switch(value)?,
+            "echo" => self.options.echo = switch(value)?,
+            "on-error" => {
+                self.options.continue_on_error = match value {
+                    "continue" => true,
+                    "stop" => false,
+                    _ => return Err(Error::invalid(format!("`{value}` is neither stop nor continue"))),
+                }
+            }
+            "width" => {
+                self.renderer.style_mut().width =
+                    match value {
+                        "unlimited" => None,
+                        number => Some(number.parse().ok().filter(|width| *width >= 10).ok_or_else(|| {
+                            Error::invalid("a width is a number of columns from 10 up, or unlimited")
+                        })?),
+                    }
+            }
+            _ => {
+                let settings = self.settings();
+                return Err(Error::invalid(format!("there is no setting `{name}`"))
+                    .suggest(name, settings.iter().map(|(name, _)| *name))
+                    .hint("`.show` lists them"));
+            }
+        }
+        Ok(())
+    }
+
+    fn redirect(&mut self, file: Option<&Path>) -> Result<()> {
+        self.renderer.flush()?;
+        match file {
+            Some(path) => {
+                let file = std::fs::File::create(path).map_err(|cause| {
+                    Error::new(ErrorKind::Io, format!("cannot write to {}: {cause}", path.display()))
+                })?;
+                let before = self.renderer.set_results(Box::new(std::io::BufWriter::new(file)));
+                self.original.get_or_insert(before);
+            }
+            None => {
+                if let Some(original) = self.original.take() {
+                    self.renderer.set_results(original);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, question: &str) -> Result<Option<bool>> {
+        self.renderer.flush()?;
+        (self.ask)(question)
+    }
+}

@@ -1,0 +1,214 @@
+//! Scripts: read as a stream, command by command.
+//!
+//! Not by rustyline, which on a pipe drops an unfinished last command and obeys backspaces in the text.
+
+use super::console::Console;
+use crate::command::Flow;
+use crate::language::{Scan, Scanner};
+use crate::text::Place;
+use crate::{Error, ErrorKind, Result};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How long one command may be, in bytes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// How deep `.read` may go.
+const DEPTH: usize = 32;
+
+/// A source of commands.
+pub struct Script<'r> {
+    reader: BufReader<Box<dyn Read + 'r>>,
+    name: Arc<str>,
+    /// Text read and not yet run, from `start` on.
+    buffer: Vec<u8>,
+    start: usize,
+    /// How much of the buffer is known to be valid text.
+    valid: usize,
+    /// One-based line on which the text at `start` stands, and its column.
+    line: u32,
+    column: u32,
+    ended: bool,
+}
+
+impl<'r> Script<'r> {
+    /// A script with the name that errors show.
+    pub fn new(name: &str, reader: impl Read + 'r) -> Self {
+        Self {
+            reader: BufReader::with_capacity(1 << 16, Box::new(reader)),
+            name: name.into(),
+            buffer: Vec::new(),
+            start: 0,
+            valid: 0,
+            line: 1,
+            column: 1,
+            ended: false,
+        }
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be read.
+    pub fn open(path: &Path) -> Result<Script<'static>> {
+        let failed = |cause| Error::new(ErrorKind::Io, format!("cannot read {}: {cause}", path.display()));
+        let file = std::fs::File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(Error::new(ErrorKind::Io, format!("{} is a folder", path.display())));
+        }
+        Ok(Script::new(&path.display().to_string(), file))
+    }
+
+    /// Whether the next command has to be waited for, so that what is buffered had better be written first.
+    fn waits(&self) -> bool {
+        self.start == self.buffer.len() && memchr::memchr(b'\n', self.reader.buffer()).is_none()
+    }
+
+    /// Reads one more line into the buffer; false at the end.
+    fn more(&mut self) -> Result<bool> {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.valid -= self.start;
+            self.start = 0;
+        }
+        let read = self.reader.read_until(b'\n', &mut self.buffer)?;
+        if self.buffer.len() > LONGEST {
+            return Err(Error::new(ErrorKind::Syntax, "a command is longer than 64 MiB; is a quote not closed?"));
+        }
+        if read == 0 {
+            self.ended = true;
+            return Ok(false);
+        }
+        match std::str::from_utf8(&self.buffer[self.valid..]) {
+            Ok(_) => self.valid = self.buffer.len(),
+            Err(error) => {
+                let at = self.valid + error.valid_up_to();
+                let before = &self.buffer[self.start..at];
+                let line = self.line + newlines(before);
+                let last = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+                let column = u32::try_from(String::from_utf8_lossy(&before[last..]).chars().count()).unwrap_or(0) + 1;
+                return Err(Error::new(ErrorKind::Syntax, format!("byte {:#04x} is not UTF-8 text", self.buffer[at]))
+                    .hint("scripts are UTF-8; convert the file, with iconv for example")
+                    .from_place(Some(Place { source: Arc::clone(&self.name), line, column })));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next command's text and place, or none at the end.
+    fn next(&mut self) -> Result<Option<(String, Place)>> {
+        if self.start == self.buffer.len() && (self.ended || !self.more()?) {
+            return Ok(None);
+        }
+        let mut scanner = Scanner::new(self.start);
+        loop {
+            let text = std::str::from_utf8(&self.buffer[..self.valid]).unwrap_or_default();
+            match scanner.scan(text) {
+                Scan::Complete { end, next } => return Ok(Some(self.take(end, next))),
+                Scan::Incomplete { .. } => {
+                    let before = self.start;
+                    if !self.ended && self.more()? {
+                        scanner.moved(before);
+                        continue;
+                    }
+                    // The end: run what is there; if it is unfinished, the parser says so.
+                    let end = self.buffer.len();
+                    return Ok(Some(self.take(end, end)));
+                }
+            }
+        }
+    }
+
+    /// Takes the command that ends at `end`, so that the next one begins at `next`.
+    fn take(&mut self, end: usize, next: usize) -> (String, Place) {
+        let text = std::str::from_utf8(&self.buffer[self.start..end]).unwrap_or_default();
+        let trimmed = text.trim_start();
+        let skipped = &text[..text.len() - trimmed.len()];
+        let command = trimmed.to_owned();
+        let (line, column) = advance(self.line, self.column, skipped.as_bytes());
+        (self.line, self.column) = advance(self.line, self.column, &self.buffer[self.start..next]);
+        self.start = next;
+        (command, Place { source: Arc::clone(&self.name), line, column })
+    }
+}
+
+/// The place behind a piece of text that begins at this place.
+fn advance(line: u32, column: u32, text: &[u8]) -> (u32, u32) {
+    let chars = |bytes: &[u8]| {
+        // Bytes that continue a character are not counted.
+        u32::try_from(bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()).unwrap_or(u32::MAX)
+    };
+    match memchr::memrchr(b'\n', text) {
+        Some(last) => (line + newlines(text), 1 + chars(&text[last + 1..])),
+        None => (line, column + chars(text)),
+    }
+}
+
+fn newlines(text: &[u8]) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
+}
+
+/// Runs a script to its end, or to its first error. Gives whether it went through without any, and whether it quit.
+///
+/// # Errors
+/// Only what cannot be shown: a closed pipe, a failing disk. Errors of commands are shown here.
+pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Result<Ended> {
+    let mut ended = Ended::default();
+    loop {
+        if script.waits() {
+            console.flush()?;
+        }
+        let (text, place) = match script.next() {
+            Ok(Some(command)) => command,
+            Ok(None) => return Ok(ended),
+            Err(error) => {
+                let place = error.place.clone().unwrap_or(Place {
+                    source: Arc::clone(&script.name),
+                    line: script.line,
+                    column: script.column,
+                });
+                console.show_error(&Error { place: None, ..error.clone() }, "", &place, true)?;
+                ended.failed = Some(error.kind);
+                return Ok(ended);
+            }
+        };
+        let result = console.execute(&text, &place).and_then(|flow| match flow {
+            Flow::Next => Ok(false),
+            Flow::Quit => Ok(true),
+            Flow::Read(_) if depth >= DEPTH => {
+                Err(Error::invalid(format!(".read goes deeper than {DEPTH} files; does a file read itself?")))
+            }
+            Flow::Read(path) => {
+                let inner = run_script(&mut Script::open(&path)?, console, depth + 1)?;
+                ended.failed = ended.failed.or(inner.failed);
+                Ok(inner.quit || (inner.failed.is_some() && !console.screen.options.continue_on_error))
+            }
+        });
+        match result {
+            Ok(false) => {}
+            Ok(true) => {
+                ended.quit = true;
+                return Ok(ended);
+            }
+            Err(error) if matches!(error.kind, ErrorKind::ClosedPipe) => return Err(error),
+            Err(error) => {
+                console.show_error(&error, &text, &place, true)?;
+                ended.failed = Some(error.kind);
+                if !console.screen.options.continue_on_error {
+                    ended.quit = true;
+                    return Ok(ended);
+                }
+            }
+        }
+    }
+}
+
+/// How a script ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// The kind of the (last) error, if there was one.
+    pub failed: Option<ErrorKind>,
+    /// It asked to leave, or stopped at an error.
+    pub quit: bool,
+}
