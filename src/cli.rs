@@ -66,6 +66,7 @@ enum Task {
 
 /// Reads the command line and runs.
 pub fn main() -> ExitCode {
+    diesel_shell::database::sqlite::tune_process();
     match run() {
         Ok(code) => code,
         Err(error) => {
@@ -103,8 +104,14 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let catalog = Arc::new(models(&mut store)?);
     let session = Session::new(Box::new(store), catalog, if interactive { Hold::No } else { Hold::Yes });
-    let context =
-        Context { session, variables: HashMap::new(), clock: clock()?, interactive, name: place.name.clone() };
+    let context = Context {
+        session,
+        variables: HashMap::new(),
+        added: false,
+        clock: clock()?,
+        interactive,
+        name: place.name.clone(),
+    };
     let options = Options { continue_on_error: arguments.on_error == OnError::Continue, ..Options::default() };
     let ask: Box<dyn FnMut(&str) -> diesel_shell::Result<Option<bool>>> =
         if interactive { Box::new(ask) } else { Box::new(|_| Ok(None)) };
@@ -197,6 +204,7 @@ fn data_folder() -> anyhow::Result<PathBuf> {
 /// The models of a database: the microblog's where it is one, or could become one (it is empty); and every other table
 /// by reflection.
 fn models(store: &mut SqliteStore) -> anyhow::Result<Catalog> {
+    use diesel_shell::store::Store;
     let tables = store.tables()?;
     let microblog = microblog::models().into_catalog()?;
     let has = |entity: &Entity| {
@@ -205,10 +213,15 @@ fn models(store: &mut SqliteStore) -> anyhow::Result<Catalog> {
                 && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
         })
     };
-    let fits = tables.is_empty() || microblog.iter().all(|(_, entity)| has(entity));
+    store.set_migrations(Box::new(microblog::MIGRATIONS));
+    let mut ours = || -> diesel_shell::Result<bool> {
+        // Partly downgraded: its own versions are on record.
+        Ok(store.has_migrations_table()? && store.revisions()?.iter().any(|known| known.known && known.applied))
+    };
+    let fits = tables.is_empty() || microblog.iter().all(|(_, entity)| has(entity)) || ours()?;
     let mut catalog = if fits { microblog } else { Catalog::default() };
-    if fits {
-        store.set_migrations(Box::new(microblog::MIGRATIONS));
+    if !fits {
+        store.clear_migrations();
     }
     infer::add_tables(&mut catalog, tables);
     Ok(catalog)

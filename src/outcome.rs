@@ -103,6 +103,11 @@ pub trait Report {
     /// When writing fails.
     fn line(&mut self, text: &str) -> Result<()>;
 
+    /// Whether notices of level [`Level::Info`] are written at all, so that they need not be put together.
+    fn wants_notices(&self) -> bool {
+        true
+    }
+
     /// A line about what happened (to stderr).
     ///
     /// # Errors

@@ -12,12 +12,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How a record is named in messages: by its natural key, or by its key.
-fn named(entity: &Entity, values: &[(usize, Value)]) -> String {
-    let value = |at: usize| values.iter().find(|(known, value)| *known == at && !value.is_null()).map(|(_, v)| v);
-    if let Some(Value::Text(text)) = entity.natural_key.and_then(value) {
-        return format!("{} {text}", entity.name);
+fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Value>) -> String {
+    if let Some(Value::Text(text)) = entity.natural_key.and_then(&value) {
+        return [&entity.name, " ", text].concat();
     }
-    let key: Option<Vec<String>> = entity.key.iter().map(|at| value(*at).map(quote_value)).collect();
+    let known = |at| value(at).filter(|value| !value.is_null()).map(quote_value);
+    let key: Option<Vec<String>> = entity.key.iter().map(|at| known(*at)).collect();
     match key {
         Some(key) if key.len() == 1 => format!("{} {}", entity.name, key.concat()),
         Some(key) if !key.is_empty() => format!("{} ({})", entity.name, key.join(", ")),
@@ -25,18 +25,11 @@ fn named(entity: &Entity, values: &[(usize, Value)]) -> String {
     }
 }
 
-/// "1 change; commit to write".
+/// " (1 change; commit to write)".
 fn tally(context: &Context) -> String {
     let count = context.session.staged();
-    format!("({count} change{}; commit to write)", if count == 1 { "" } else { "s" })
-}
-
-fn row_of(entity: &Entity, values: &[(usize, Value)]) -> Vec<Value> {
-    let mut row = vec![Value::Null; entity.columns.len()];
-    for (at, value) in values {
-        row[*at] = value.clone();
-    }
-    row
+    let mut number = itoa::Buffer::new();
+    [" (", number.format(count), if count == 1 { " change" } else { " changes" }, "; commit to write)"].concat()
 }
 
 /// `add`
@@ -48,7 +41,7 @@ pub fn add(
     front: &mut dyn Front,
 ) -> Result<()> {
     let id = plan::writable(model, context)?;
-    let values = plan::assignments(id, assignments, true, context)?;
+    let values = plan::assignments(id, assignments, true, context).map_err(|e| e.at(model.span))?;
     let change = context.session.insert(id, values);
     context.session.stage(vec![change], Some(origin.place.clone()))?;
     let catalog = Arc::clone(context.session.catalog());
@@ -59,12 +52,25 @@ pub fn add(
         // A script's pending changes were just sent.
         return Ok(());
     };
-    let values: Vec<(usize, Value)> = columns.iter().copied().zip(values.iter().cloned()).collect();
-    let row = row_of(entity, &values);
-    let text = format!("+ {}  staged: {} {}", entity.repr(&row), named(entity, &values), tally(context));
-    front.notice(Level::Info, &text)?;
-    if entity.key.iter().all(|at| !row[*at].is_null()) {
+    let value = |wanted| columns.iter().position(|at| *at == wanted).map(|at| &values[at]);
+    if front.wants_notices() {
+        let mut text = String::with_capacity(96);
+        text.push_str("+ ");
+        text.push_str(&entity.repr_of(value));
+        text.push_str("  staged: ");
+        text.push_str(&named(entity, value));
+        text.push_str(&tally(context));
+        front.notice(Level::Info, &text)?;
+    }
+    if !entity.key.is_empty() && entity.key.iter().all(|at| value(*at).is_some_and(|value| !value.is_null())) {
+        let mut row = vec![Value::Null; entity.columns.len()];
+        for (at, value) in columns.iter().zip(values) {
+            row[*at] = value.clone();
+        }
         context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
+    } else {
+        context.variables.remove(LAST);
+        context.added = true;
     }
     Ok(())
 }
@@ -101,15 +107,14 @@ pub fn set(
     let changed = changes.len();
     context.session.stage(changes, Some(origin.place.clone()))?;
     let text = if many {
-        format!("~ staged: {changed} of {} {}", super::read::counted(entity, rows.len()), tally(context))
+        format!("~ staged: {changed} of {}{}", super::read::counted(entity, rows.len()), tally(context))
     } else {
         let mut row = rows.into_iter().next().unwrap_or_default();
-        let before: Vec<(usize, Value)> = row.iter().cloned().enumerate().collect();
-        let name = named(entity, &before);
+        let name = named(entity, |at| row.get(at));
         for (at, value) in &values {
             row[*at] = value.clone();
         }
-        let text = format!("~ {}  staged: {name} {}", entity.repr(&row), tally(context));
+        let text = format!("~ {}  staged: {name}{}", entity.repr(&row), tally(context));
         context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
         text
     };
@@ -183,10 +188,14 @@ pub fn delete(
     context.session.stage(changes, Some(origin.place.clone()))?;
     let with = if beside.is_empty() { String::new() } else { format!(" with {}", beside.join(" and ")) };
     let text = if many {
-        format!("- staged: {} deleted{with} {}", super::read::counted(entity, rows.len()), tally(context))
+        format!("- staged: {} deleted{with}{}", super::read::counted(entity, rows.len()), tally(context))
     } else {
-        let values: Vec<(usize, Value)> = first.iter().cloned().enumerate().collect();
-        format!("- {}  staged: {} deleted{with} {}", entity.repr(&first), named(entity, &values), tally(context))
+        format!(
+            "- {}  staged: {} deleted{with}{}",
+            entity.repr(&first),
+            named(entity, |at| first.get(at)),
+            tally(context)
+        )
     };
     front.notice(Level::Info, &text)
 }
@@ -299,10 +308,7 @@ fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
             .collect();
         parts.join(" ")
     };
-    let name = |key: &[Value]| {
-        let pairs: Vec<(usize, Value)> = entity.key.iter().copied().zip(key.iter().cloned()).collect();
-        named(entity, &pairs)
-    };
+    let name = |key: &[Value]| named(entity, |at| entity.key.iter().position(|known| *known == at).map(|at| &key[at]));
     match change {
         Change::Insert { columns, values, .. } => {
             format!("+ {} {}", entity.name, spelled(&mut columns.iter().copied().zip(values)))
@@ -335,7 +341,7 @@ pub fn redo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<
     let text = if redone == 0 {
         "nothing to redo".to_owned()
     } else {
-        format!("staged again: {redone} change{} {}", if redone == 1 { "" } else { "s" }, tally(context))
+        format!("staged again: {redone} change{}{}", if redone == 1 { "" } else { "s" }, tally(context))
     };
     front.notice(Level::Info, &text)
 }

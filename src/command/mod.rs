@@ -63,6 +63,8 @@ pub struct Context {
     pub session: Session,
     /// Variables by name, without `$`.
     pub variables: HashMap<String, Bound>,
+    /// The last result is a new record whose key the database has not given yet.
+    pub added: bool,
     /// The clock, in UTC.
     pub clock: fn() -> chrono::NaiveDateTime,
     /// Whether a person is typing: notices then say what to do next.
@@ -80,7 +82,7 @@ impl Resolver for Context {
         self.variables.get(name.text.as_ref()).cloned().ok_or_else(|| {
             let error = Error::invalid(format!("there is no variable ${}", name.text)).at(name.span);
             if name.text == LAST {
-                return error.hint("$_ is the last result; nothing has been read yet");
+                return error.hint("$_ is the last result: read a record, or add one, just before");
             }
             error
                 .suggest(&name.text, self.variables.keys().map(String::as_str))
@@ -117,11 +119,47 @@ pub struct Origin<'a> {
 /// # Errors
 /// Whatever goes wrong; the session is then as it was before the command, but for what it says itself.
 pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {
+    if context.added && origin.text.contains("$_") {
+        context.added = false;
+        settle(context)?;
+    }
     let done = dispatch(command, origin, context, front);
+    for change in context.session.take_renumbered() {
+        follow(&change, context);
+    }
     for warning in context.session.take_warnings() {
         front.notice(Level::Warning, &warning)?;
     }
     done
+}
+
+/// Variables that hold a staged record follow it to its new key.
+fn follow(change: &crate::session::Renumbered, context: &mut Context) {
+    let catalog = Arc::clone(context.session.catalog());
+    let Some(key) = catalog.get(change.entity).numbered_key() else { return };
+    let swap = |row: &mut Vec<Value>| {
+        if row.get(key) == Some(&change.old) {
+            row[key] = change.new.clone();
+        }
+    };
+    for bound in context.variables.values_mut() {
+        match bound {
+            Bound::Record(record) if record.entity == change.entity => swap(&mut record.values),
+            Bound::Records(entity, rows) if *entity == change.entity => rows.iter_mut().for_each(swap),
+            _ => {}
+        }
+    }
+}
+
+/// Makes `$_` the record that was just added, which takes its key from the database.
+fn settle(context: &mut Context) -> Result<()> {
+    if let Some((entity, key)) = context.session.settle_last()? {
+        let by: Vec<(usize, Value)> = context.catalog().get(entity).key.iter().copied().zip(key).collect();
+        if let Some(record) = context.find(entity, &by)? {
+            context.variables.insert(LAST.to_owned(), Bound::Record(record));
+        }
+    }
+    Ok(())
 }
 
 fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {

@@ -47,14 +47,14 @@ pub struct Lexer<'a> {
 }
 
 /// Whether a command's first word makes `--word` an option rather than a comment.
-pub(super) fn has_options(first: &str) -> bool {
-    first.starts_with('.') || ["commit", "diff", "db"].iter().any(|word| word.eq_ignore_ascii_case(first))
+pub(super) fn has_options(first: &[u8]) -> bool {
+    first.starts_with(b".") || [&b"commit"[..], b"diff", b"db"].iter().any(|word| word.eq_ignore_ascii_case(first))
 }
 
 /// The text's first word, with its dot.
-pub(super) fn first_word(text: &str) -> &str {
-    let text = text.trim_start();
-    let end = text.bytes().position(|b| b.is_ascii_whitespace() || b == b';').unwrap_or(text.len());
+pub(super) fn first_word(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii_start();
+    let end = text.iter().position(|b| b.is_ascii_whitespace() || *b == b';').unwrap_or(text.len());
     &text[..end]
 }
 
@@ -88,7 +88,7 @@ impl<'a> Lexer<'a> {
     /// A lexer at the beginning of one command's text.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, options: has_options(first_word(text)) }
+        Self { text, at: 0, options: has_options(first_word(text.as_bytes())) }
     }
 
     /// The offset of the next token.

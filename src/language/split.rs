@@ -68,8 +68,7 @@ impl Scanner {
     }
 
     /// Looks on for the end. `text` is what it was before, perhaps with more behind it.
-    pub fn scan(&mut self, text: &str) -> Scan {
-        let bytes = text.as_bytes();
+    pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         while let Some(&byte) = bytes.get(self.at) {
             if let Some(quote) = self.quote {
                 let found = if quote == b'"' {
@@ -110,7 +109,7 @@ impl Scanner {
                     let at = self.at;
                     return self.complete(bytes, at, at + 1);
                 }
-                b';' if self.brackets == 0 && !self.shape(text).1 => {
+                b';' if self.brackets == 0 && !self.shape(bytes).1 => {
                     let at = self.at;
                     return self.complete(bytes, at, at + 1);
                 }
@@ -128,9 +127,9 @@ impl Scanner {
                 b'`' => self.quote = Some(b'`'),
                 b'(' => self.brackets += u32::from(!self.within_value(bytes)),
                 b')' => self.brackets = self.brackets.saturating_sub(1),
-                b'#' if self.at_word_start(bytes) && !self.shape(text).1 => self.comment = true,
+                b'#' if self.at_word_start(bytes) && !self.shape(bytes).1 => self.comment = true,
                 b'-' if bytes.get(self.at + 1) == Some(&b'-') && self.at_word_start(bytes) => {
-                    let option = bytes.get(self.at + 2).is_some_and(u8::is_ascii_alphabetic) && self.shape(text).0;
+                    let option = bytes.get(self.at + 2).is_some_and(u8::is_ascii_alphabetic) && self.shape(bytes).0;
                     if option {
                         self.at += 1;
                     } else {
@@ -149,12 +148,12 @@ impl Scanner {
         Scan::Complete { end, next }
     }
 
-    fn shape(&mut self, text: &str) -> (bool, bool) {
+    fn shape(&mut self, text: &[u8]) -> (bool, bool) {
         if let Some(shape) = self.shape {
             return shape;
         }
         let first = super::lexer::first_word(&text[self.start..]);
-        let shape = (has_options(first), first.eq_ignore_ascii_case(".sql"));
+        let shape = (has_options(first), first.eq_ignore_ascii_case(b".sql"));
         self.shape = Some(shape);
         shape
     }
@@ -199,7 +198,7 @@ impl Scanner {
 /// Finds the end of the command that begins at `from`.
 #[must_use]
 pub fn scan(text: &str, from: usize) -> Scan {
-    Scanner::new(from).scan(text)
+    Scanner::new(from).scan(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -250,10 +249,10 @@ mod tests {
     #[test]
     fn a_scan_goes_on_where_it_stopped() {
         let mut scanner = Scanner::new(0);
-        assert_eq!(scanner.scan("a 'x\n"), Scan::Incomplete { open: Some(Open::Quote('\'')) });
-        assert_eq!(scanner.scan("a 'x\ny'\nb"), Scan::Complete { end: 7, next: 8 });
+        assert_eq!(scanner.scan(b"a 'x\n"), Scan::Incomplete { open: Some(Open::Quote('\'')) });
+        assert_eq!(scanner.scan(b"a 'x\ny'\nb"), Scan::Complete { end: 7, next: 8 });
         let mut scanner = Scanner::new(0);
-        scanner.scan("a \"x\\");
-        assert_eq!(scanner.scan("a \"x\\\"\"\n"), Scan::Complete { end: 7, next: 8 });
+        scanner.scan(b"a \"x\\");
+        assert_eq!(scanner.scan(b"a \"x\\\"\"\n"), Scan::Complete { end: 7, next: 8 });
     }
 }

@@ -245,12 +245,18 @@ impl Entity {
     /// `<User john>`: the record as its display column shows it, or by its key.
     #[must_use]
     pub fn repr(&self, values: &[Value]) -> String {
-        match self.display.and_then(|index| values.get(index)) {
-            Some(value) if !value.is_null() => format!("<{} {value}>", self.title),
-            _ => {
-                let key: Vec<String> =
-                    self.key.iter().filter_map(|i| values.get(*i)).map(ToString::to_string).collect();
-                format!("<{} {}>", self.title, key.join(", "))
+        self.repr_of(|at| values.get(at))
+    }
+
+    /// [`Entity::repr`] with the values taken from elsewhere; none is NULL.
+    pub fn repr_of<'v>(&self, value: impl Fn(usize) -> Option<&'v Value>) -> String {
+        match self.display.and_then(&value).filter(|value| !value.is_null()) {
+            Some(_) if self.display.is_some_and(|at| self.columns[at].masked) => format!("<{} ********>", self.title),
+            Some(Value::Text(text)) => ["<", &self.title, " ", text, ">"].concat(),
+            Some(value) => format!("<{} {value}>", self.title),
+            None => {
+                let key: Vec<String> = self.key.iter().filter_map(|at| value(*at)).map(ToString::to_string).collect();
+                format!("<{}{}{}>", self.title, if key.is_empty() { "" } else { " " }, key.join(", "))
             }
         }
     }

@@ -297,6 +297,10 @@ impl Report for Renderer {
         sink.drain_if_full()
     }
 
+    fn wants_notices(&self) -> bool {
+        !self.style.quiet
+    }
+
     fn notice(&mut self, level: Level, text: &str) -> Result<()> {
         if level == Level::Info && self.style.quiet {
             return Ok(());

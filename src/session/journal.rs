@@ -15,6 +15,8 @@ pub enum Change {
         columns: Rc<[usize]>,
         /// Their values.
         values: Vec<Value>,
+        /// The database gave the key when the change was tried out, so another one will do as well.
+        given: bool,
     },
     /// New values for a row.
     Update {
@@ -51,7 +53,7 @@ impl Change {
     #[must_use]
     pub fn key(&self, catalog: &Catalog) -> Option<Vec<Value>> {
         match self {
-            Self::Insert { entity, columns, values } => {
+            Self::Insert { entity, columns, values, .. } => {
                 let key = &catalog.get(*entity).key;
                 let value =
                     |wanted: &usize| columns.iter().position(|column| column == wanted).map(|at| values[at].clone());

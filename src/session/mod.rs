@@ -5,6 +5,9 @@
 mod explain;
 pub mod journal;
 pub mod net;
+mod renumber;
+
+pub use renumber::Renumbered;
 
 use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{Delete, Insert, Select, Statement, Update};
@@ -44,6 +47,7 @@ pub struct Session {
     open: bool,
     next: u32,
     warnings: Vec<String>,
+    renumbered: Vec<Renumbered>,
     /// The columns of the latest insert, to share among like ones.
     columns: Rc<[usize]>,
 }
@@ -62,6 +66,7 @@ impl Session {
             open: false,
             next: 1,
             warnings: Vec::new(),
+            renumbered: Vec::new(),
             columns: Rc::new([]),
         }
     }
@@ -131,7 +136,7 @@ impl Session {
             self.columns = values.iter().map(|(column, _)| *column).collect();
         }
         let values = values.into_iter().map(|(_, value)| value).collect();
-        Change::Insert { entity, columns: Rc::clone(&self.columns), values }
+        Change::Insert { entity, columns: Rc::clone(&self.columns), values, given: false }
     }
 
     /// Stages changes as one entry.
@@ -150,25 +155,31 @@ impl Session {
             self.end()?;
             tried?;
         }
-        self.next += 1;
-        self.entries.push(entry);
         if self.hold == Hold::Yes && self.entries.len() - self.flushed >= PENDING {
             self.flush()?;
         }
+        self.next += 1;
+        self.entries.push(entry);
         self.entries.last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
     }
 
     fn try_out(&mut self, changes: &mut [Change]) -> Result<()> {
+        self.renumber()?;
         self.apply_staged();
+        self.try_changes(changes)
+    }
+
+    /// Sends changes one by one; a new record that the database numbers gets its key.
+    fn try_changes(&mut self, changes: &mut [Change]) -> Result<()> {
         for change in changes {
             let numbered = self.catalog.get(change.entity()).numbered_key();
             match (&mut *change, numbered) {
-                (Change::Insert { entity, columns, values }, Some(key)) if !columns.contains(&key) => {
-                    let mut given = Value::Null;
+                (Change::Insert { entity, columns, values, given }, Some(key)) if !columns.contains(&key) => {
+                    let mut number = Value::Null;
                     let rows: [&[Value]; 1] = [values.as_slice()];
                     let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[key] };
                     let sent = self.store.query(&self.catalog, &Statement::Insert(insert), &mut |cells| {
-                        given = cells[0].to_value();
+                        number = cells[0].to_value();
                         Ok(true)
                     });
                     if let Err(error) = sent {
@@ -176,7 +187,8 @@ impl Session {
                     }
                     // From now on the key is part of the change: what was shown is what will be committed.
                     *columns = columns.iter().copied().chain([key]).collect();
-                    values.push(given);
+                    values.push(number);
+                    *given = true;
                 }
                 _ => self.send(change)?,
             }
@@ -187,7 +199,7 @@ impl Session {
     /// Runs one change in the open transaction.
     fn send(&mut self, change: &Change) -> Result<()> {
         let affected = match change {
-            Change::Insert { entity, columns, values } => {
+            Change::Insert { entity, columns, values, .. } => {
                 let rows: [&[Value]; 1] = [values.as_slice()];
                 let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[] };
                 self.store.execute(&self.catalog, &Statement::Insert(insert))
@@ -269,6 +281,29 @@ impl Session {
         Ok(())
     }
 
+    /// Sends what is pending, the last entry by itself so that the key of its new record becomes known. Gives that key.
+    ///
+    /// # Errors
+    /// As [`Session::flush`].
+    pub fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
+        if self.flushed < self.entries.len()
+            && let Some(mut entry) = self.entries.pop()
+        {
+            self.flush()?;
+            self.begin(true)?;
+            if let Err(error) = self.try_changes(&mut entry.changes) {
+                return Err(error.from_place(entry.place));
+            }
+            self.entries.push(entry);
+            self.flushed = self.entries.len();
+        }
+        Ok(self
+            .entries
+            .last()
+            .and_then(|entry| entry.changes.first())
+            .and_then(|change| change.key(&self.catalog).map(|key| (change.entity(), key))))
+    }
+
     /// How many entries from the first unsent one are single inserts into the same columns; at least one.
     fn run_of_inserts(&self) -> usize {
         let pending = &self.entries[self.flushed..];
@@ -293,7 +328,7 @@ impl Session {
         let mut rows: Vec<&[Value]> = Vec::with_capacity(run);
         let mut shape = None;
         for entry in entries {
-            if let [Change::Insert { entity, columns, values }] = entry.changes.as_slice() {
+            if let [Change::Insert { entity, columns, values, .. }] = entry.changes.as_slice() {
                 rows.push(values);
                 shape = Some((*entity, columns));
             }
@@ -332,6 +367,7 @@ impl Session {
             return work(&mut *self.store, &self.catalog);
         }
         self.begin(true)?;
+        self.renumber()?;
         self.apply_staged();
         let result = work(&mut *self.store, &self.catalog);
         self.end()?;
@@ -348,6 +384,7 @@ impl Session {
             self.flush()?;
         } else if !self.entries.is_empty() {
             self.begin(true)?;
+            self.renumber()?;
             if let Err(error) = self.send_all() {
                 self.end()?;
                 return Err(error);

@@ -109,6 +109,9 @@ impl Report for Screen {
     fn line(&mut self, text: &str) -> Result<()> {
         self.renderer.line(text)
     }
+    fn wants_notices(&self) -> bool {
+        self.renderer.wants_notices()
+    }
     fn notice(&mut self, level: Level, text: &str) -> Result<()> {
         self.renderer.notice(level, text)
     }

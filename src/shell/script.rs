@@ -96,16 +96,15 @@ impl<'r> Script<'r> {
         Ok(true)
     }
 
-    /// The next command's text and place, or none at the end.
-    fn next(&mut self) -> Result<Option<(String, Place)>> {
+    /// Puts the next command's text into `command` and gives its place, or none at the end.
+    fn next(&mut self, command: &mut String) -> Result<Option<Place>> {
         if self.start == self.buffer.len() && (self.ended || !self.more()?) {
             return Ok(None);
         }
         let mut scanner = Scanner::new(self.start);
         loop {
-            let text = std::str::from_utf8(&self.buffer[..self.valid]).unwrap_or_default();
-            match scanner.scan(text) {
-                Scan::Complete { end, next } => return Ok(Some(self.take(end, next))),
+            match scanner.scan(&self.buffer) {
+                Scan::Complete { end, next } => return Ok(Some(self.take(end, next, command))),
                 Scan::Incomplete { .. } => {
                     let before = self.start;
                     if !self.ended && self.more()? {
@@ -114,22 +113,23 @@ impl<'r> Script<'r> {
                     }
                     // The end: run what is there; if it is unfinished, the parser says so.
                     let end = self.buffer.len();
-                    return Ok(Some(self.take(end, end)));
+                    return Ok(Some(self.take(end, end, command)));
                 }
             }
         }
     }
 
     /// Takes the command that ends at `end`, so that the next one begins at `next`.
-    fn take(&mut self, end: usize, next: usize) -> (String, Place) {
+    fn take(&mut self, end: usize, next: usize, command: &mut String) -> Place {
         let text = std::str::from_utf8(&self.buffer[self.start..end]).unwrap_or_default();
         let trimmed = text.trim_start();
         let skipped = &text[..text.len() - trimmed.len()];
-        let command = trimmed.to_owned();
+        command.clear();
+        command.push_str(trimmed);
         let (line, column) = advance(self.line, self.column, skipped.as_bytes());
         (self.line, self.column) = advance(self.line, self.column, &self.buffer[self.start..next]);
         self.start = next;
-        (command, Place { source: Arc::clone(&self.name), line, column })
+        Place { source: Arc::clone(&self.name), line, column }
     }
 }
 
@@ -155,12 +155,13 @@ fn newlines(text: &[u8]) -> u32 {
 /// Only what cannot be shown: a closed pipe, a failing disk. Errors of commands are shown here.
 pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Result<Ended> {
     let mut ended = Ended::default();
+    let mut text = String::new();
     loop {
         if script.waits() {
             console.flush()?;
         }
-        let (text, place) = match script.next() {
-            Ok(Some(command)) => command,
+        let place = match script.next(&mut text) {
+            Ok(Some(place)) => place,
             Ok(None) => return Ok(ended),
             Err(error) => {
                 let place = error.place.clone().unwrap_or(Place {

@@ -122,13 +122,23 @@ impl Run {
 
     #[track_caller]
     pub fn stdout_has(self, expected: &str) -> Self {
-        assert!(self.stdout.contains(expected), "no {expected:?} in stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(
+            self.stdout.contains(expected),
+            "no {expected:?} in stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     #[track_caller]
     pub fn stderr_has(self, expected: &str) -> Self {
-        assert!(self.stderr.contains(expected), "no {expected:?} in stderr:\n{}\nstdout:\n{}", self.stderr, self.stdout);
+        assert!(
+            self.stderr.contains(expected),
+            "no {expected:?} in stderr:\n{}\nstdout:\n{}",
+            self.stderr,
+            self.stdout
+        );
         self
     }
 

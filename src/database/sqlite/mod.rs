@@ -68,7 +68,7 @@ impl SqliteStore {
         };
         let mut connection = SqliteConnection::establish(&name).map_err(|cause| open_error(&cause))?;
         connection
-            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; SELECT count(*) FROM sqlite_schema;")
+            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; SELECT count(*) FROM sqlite_schema;")
             .map_err(|cause| open_error(&cause))?;
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
@@ -97,9 +97,40 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Whether the table of applied migrations is there; asking for revisions would make it.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn has_migrations_table(&mut self) -> Result<bool> {
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(
+            "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')",
+        ))
+        .get_result(&mut self.connection)
+        .map_err(|e| translate(&e))
+    }
+
+    /// Takes its migrations from the connection.
+    pub fn clear_migrations(&mut self) {
+        self.migrations = None;
+    }
+
     /// Gives the connection the migrations that `db` works with.
     pub fn set_migrations(&mut self, migrations: Migrations<Sqlite>) {
         self.migrations = Some(migrations);
+    }
+}
+
+/// Tunes SQLite for a process that never shares a connection between threads: no mutexes, no memory statistics.
+///
+/// Affects the whole process, so it is for a binary of its own, before anything opens a database.
+/// See <https://www.sqlite.org/c3ref/c_config_covering_index_scan.html>.
+#[allow(unsafe_code, reason = "sqlite3_config has no safe wrapper; it is called before SQLite is initialised")]
+pub fn tune_process() {
+    use libsqlite3_sys::{SQLITE_CONFIG_MEMSTATUS, SQLITE_CONFIG_MULTITHREAD, sqlite3_config};
+    // Too late or not supported is no harm: SQLite then answers SQLITE_MISUSE and stays as it is.
+    unsafe {
+        sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0_i32);
     }
 }
 

@@ -1,0 +1,171 @@
+//! Keys that the database gave and someone else took meanwhile: a new one is given, and said.
+
+use super::Session;
+use super::journal::Change;
+use crate::Result;
+use crate::language::ast::Function;
+use crate::language::quote::quote_value;
+use crate::model::{EntityId, Value};
+use crate::outcome::HeaderColumn;
+use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
+use std::collections::{HashMap, HashSet};
+
+/// How many keys one query asks for.
+const BATCH: usize = 500;
+
+/// A staged record whose key changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renumbered {
+    /// The table.
+    pub entity: EntityId,
+    /// The key it was shown with.
+    pub old: Value,
+    /// The key it has now.
+    pub new: Value,
+}
+
+impl Session {
+    /// Gives new keys to staged records whose keys are taken by now. In the transaction that is open.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub(super) fn renumber(&mut self) -> Result<()> {
+        let mut given: HashMap<EntityId, Vec<i64>> = HashMap::new();
+        for change in self.entries.iter().flat_map(|entry| &entry.changes) {
+            if let Change::Insert { entity, given: true, .. } = change
+                && let Some([Value::Int(key)]) = change.key(&self.catalog).as_deref()
+            {
+                given.entry(*entity).or_default().push(*key);
+            }
+        }
+        for (entity, keys) in given {
+            let taken = self.taken(entity, &keys)?;
+            if taken.is_empty() {
+                continue;
+            }
+            let mut next = self.greatest(entity)?.max(keys.iter().copied().max().unwrap_or(0));
+            for old in keys.into_iter().filter(|key| taken.contains(key)) {
+                next += 1;
+                self.replace_key(entity, &Value::Int(old), &Value::Int(next));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys that changed since they were last taken, oldest first.
+    pub fn take_renumbered(&mut self) -> Vec<Renumbered> {
+        std::mem::take(&mut self.renumbered)
+    }
+
+    fn taken(&mut self, entity: EntityId, keys: &[i64]) -> Result<HashSet<i64>> {
+        let mut taken = HashSet::new();
+        for batch in keys.chunks(BATCH) {
+            let (select, key, data_type) = self.of_key(entity, None);
+            let items = batch.iter().map(|key| Expr::Value(Value::Int(*key), data_type.clone())).collect();
+            let select = Select { filter: Some(Expr::In(Box::new(key), items)), ..select };
+            self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
+                if let crate::model::Cell::Int(key) = cells[0] {
+                    taken.insert(key);
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(taken)
+    }
+
+    fn greatest(&mut self, entity: EntityId) -> Result<i64> {
+        let (select, _, _) = self.of_key(entity, Some(Function::Max));
+        let mut greatest = 0;
+        self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
+            if let crate::model::Cell::Int(key) = cells[0] {
+                greatest = key;
+            }
+            Ok(false)
+        })?;
+        Ok(greatest)
+    }
+
+    /// A query of an entity's key column, or of a function of it.
+    fn of_key(&self, entity: EntityId, function: Option<Function>) -> (Select, Expr, crate::model::DataType) {
+        let model = self.catalog.get(entity);
+        let column = model.numbered_key().unwrap_or_default();
+        let data_type = model.columns[column].data_type.clone();
+        let alias = Alias(0);
+        let key = Expr::Column(ColumnRef { alias, entity, column });
+        let expr = match function {
+            Some(function) => Expr::Aggregate(function, Some(Box::new(key.clone()))),
+            None => key.clone(),
+        };
+        let name = model.columns[column].name.clone();
+        let header = HeaderColumn { name, data_type: data_type.clone(), masked: false };
+        let select = Select {
+            from: From { entity, alias, joins: Vec::new() },
+            columns: vec![Output { expr, column: header }],
+            filter: None,
+            group_by: Vec::new(),
+            distinct: false,
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+        };
+        (select, key, data_type)
+    }
+
+    /// Puts a new key for an old one wherever the journal means the staged record.
+    fn replace_key(&mut self, entity: EntityId, old: &Value, new: &Value) {
+        let Some(key) = self.catalog.get(entity).numbered_key() else { return };
+        let refers = |owner: EntityId, column: usize| {
+            self.catalog
+                .get(owner)
+                .foreign_keys
+                .iter()
+                .any(|foreign| foreign.to == entity && foreign.columns == [column] && foreign.to_columns == [key])
+        };
+        let mut begun = false;
+        for change in self.entries.iter_mut().chain(&mut self.undone).flat_map(|entry| &mut entry.changes) {
+            let owner = change.entity();
+            let swap = |column: usize, value: &mut Value| {
+                if *value == *old && (refers(owner, column) || (owner == entity && column == key)) {
+                    value.clone_from(new);
+                }
+            };
+            match change {
+                Change::Insert { columns, values, given, .. } => {
+                    let own = owner == entity
+                        && *given
+                        && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == old);
+                    begun |= own;
+                    if begun {
+                        for (column, value) in columns.iter().zip(values) {
+                            swap(*column, value);
+                        }
+                    }
+                }
+                Change::Update { key: row, set, base, .. } if begun => {
+                    if let (true, [only]) = (owner == entity, row.as_mut_slice()) {
+                        swap(key, only);
+                    }
+                    for (column, value) in set.iter_mut().chain(base) {
+                        swap(*column, value);
+                    }
+                }
+                Change::Delete { key: row, base, .. } if begun => {
+                    if let (true, [only]) = (owner == entity, row.as_mut_slice()) {
+                        swap(key, only);
+                    }
+                    for (column, value) in base {
+                        swap(*column, value);
+                    }
+                }
+                Change::Update { .. } | Change::Delete { .. } => {}
+            }
+        }
+        let name = &self.catalog.get(entity).name;
+        self.warnings.push(format!(
+            "the new {name} {} is {name} {} now: someone else took the key meanwhile",
+            quote_value(old),
+            quote_value(new)
+        ));
+        self.renumbered.push(Renumbered { entity, old: old.clone(), new: new.clone() });
+    }
+}

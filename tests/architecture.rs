@@ -1,0 +1,92 @@
+//! The house rules: imports run down the list, and some names belong to one folder.
+
+use std::path::{Path, PathBuf};
+
+/// Each may use what stands before it.
+const ORDER: [&str; 16] = [
+    "text",
+    "error",
+    "model",
+    "outcome",
+    "language",
+    "assist",
+    "plan",
+    "store",
+    "session",
+    "database",
+    "migrations",
+    "command",
+    "render",
+    "schema",
+    "microblog",
+    "shell",
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all() -> Vec<(String, String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            let module = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            // Tests may look anywhere.
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+            (module, name, code)
+        })
+        .filter(|(_, name, _)| !name.ends_with("tests.rs"))
+        .collect()
+}
+
+fn used(code: &str) -> Vec<&str> {
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap())
+        .filter(|word| word.starts_with(|c: char| c.is_lowercase()))
+        .collect()
+}
+
+#[test]
+fn imports_run_down_the_list() {
+    let rank = |module: &str| ORDER.iter().position(|known| *known == module);
+    let mut checked = 0;
+    for (module, name, code) in all() {
+        let Some(own) = rank(&module) else { continue };
+        for other in used(&code) {
+            let Some(theirs) = rank(other) else { panic!("{name} uses `{other}`, which has no place in the order") };
+            assert!(theirs <= own, "{name} uses {other}, which stands behind {module}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "the test has lost its subject: {checked}");
+}
+
+#[test]
+fn names_that_belong_to_one_folder() {
+    for (word, owners) in [
+        ("diesel::", &["database", "microblog", "schema"][..]),
+        ("rustyline", &["shell"]),
+        ("comfy_table", &["render"]),
+        ("std::env", &["cli"]),
+        ("println!", &[]),
+    ] {
+        for (module, name, code) in all() {
+            let named = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            assert!(!named || owners.contains(&module.as_str()), "{name} names {word}");
+        }
+    }
+}
