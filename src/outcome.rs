@@ -23,6 +23,8 @@ pub struct Header {
     pub title: Option<String>,
     /// The column that repr shows.
     pub display: Option<usize>,
+    /// The columns of the key, which repr shows where there is no display.
+    pub key: Vec<usize>,
     /// Singular and plural, for "3 users", "no posts".
     pub noun: Option<(String, String)>,
     /// The command asked for one record (`get`, `first`): a terminal shows it vertically.

@@ -1,4 +1,5 @@
 //! Scripts: sources, errors and statuses, streams, secrets, and what is never done.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
@@ -234,4 +235,15 @@ fn undo_and_redo_walk_the_journal() {
         .script("add user username=a email=a\nadd user username=b email=b\nundo\ncount users\nredo\ncount users\nundo 2\ncount users\nstatus")
         .ok()
         .stdout("3\n4\n2\nnothing is staged\n");
+}
+
+#[test]
+fn numbers_in_text_keep_their_spelling() {
+    let shell = Shell::new();
+    shell.script("add user username=007 email=1.50\nadd user username=+49123 email=1e3\ncommit").ok();
+    shell
+        .script(".mode csv\nlist users where username = 007 or email = 1e3 show username, email")
+        .ok()
+        .stdout("username,email\n007,1.50\n+49123,1e3\n");
+    shell.script("count users where id > 1.5").ok().stdout("1\n");
 }

@@ -1,4 +1,5 @@
 //! What only a terminal shows, in a real one.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![cfg(unix)]
 
 mod common;
@@ -74,4 +75,16 @@ fn leaving_with_staged_changes_asks() {
     session.expect(Eof).unwrap();
     assert!(matches!(session.get_process().wait().unwrap(), WaitStatus::Exited(_, 0)));
     shell.script("count posts").ok().stdout("1\n");
+}
+
+#[test]
+fn what_is_typed_ahead_is_not_lost() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send("count users\rcount posts\radd user username=zoe email=z@x\rrollback\r").unwrap();
+    session.expect("staged: user zoe").unwrap();
+    session.expect("rolled back: 1 added").unwrap();
+    session.send("\x04").unwrap();
+    session.expect(Eof).unwrap();
 }

@@ -1,4 +1,5 @@
 //! The walk-through of the language, row by row: typed in a script, each gives what it promises.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

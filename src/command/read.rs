@@ -288,6 +288,7 @@ fn header(entity: &Entity, single: bool) -> Header {
             })
             .collect(),
         title: Some(entity.title.clone()),
+        key: entity.key.clone(),
         display: entity.display,
         noun: Some((entity.name.clone(), entity.plural.clone())),
         single,

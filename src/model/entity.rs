@@ -168,6 +168,11 @@ pub struct Relationship {
     pub link: Option<Link>,
 }
 
+/// A name's characters without case and underscores.
+fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase)
+}
+
 /// Whether an entity can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntityKind {
@@ -209,14 +214,14 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// The column with this name, case-insensitively: its index and itself.
+    /// The column with this name, else the one whose name differs only in case or underscores (`artist_id` means
+    /// `ArtistId`): its index and itself.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        self.columns
-            .iter()
-            .enumerate()
-            .find(|(_, column)| column.name == name)
-            .or_else(|| self.columns.iter().enumerate().find(|(_, column)| column.name.eq_ignore_ascii_case(name)))
+        let by = |same: &dyn Fn(&str) -> bool| self.columns.iter().enumerate().find(|(_, column)| same(&column.name));
+        by(&|known| known == name)
+            .or_else(|| by(&|known| known.eq_ignore_ascii_case(name)))
+            .or_else(|| by(&|known| letters(known).eq(letters(name))).filter(|_| letters(name).next().is_some()))
     }
 
     /// The relationship with this name, case-insensitively.

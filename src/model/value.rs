@@ -195,6 +195,9 @@ impl DataType {
             (Self::Date, Value::Text(text)) => date(&text).map(Value::Text),
             (Self::Time, Value::Text(text)) => time(&text).map(Value::Text),
             (Self::Timestamp | Self::Date | Self::Time, _) => None,
+            (Self::Numeric, value @ (Value::Int(_) | Value::Float(_))) => Some(value),
+            (Self::Numeric, Value::Text(text)) => is_decimal(text.trim()).then(|| Value::Text(text.trim().to_owned())),
+            (Self::Numeric, _) => None,
             (_, Value::Bytes(_)) => None,
             (_, Value::Text(text)) => Some(Value::Text(text)),
             (_, other) => Some(Value::Text(other.to_string())),
@@ -207,7 +210,7 @@ impl DataType {
         match self {
             Self::Bool => "write true or false".into(),
             Self::Int(_) => "write a whole number, such as 12".into(),
-            Self::Float => "write a number, such as 1.5".into(),
+            Self::Float | Self::Numeric => "write a number, such as 1.5".into(),
             Self::Timestamp => "write it as '2026-11-21 10:03', or now".into(),
             Self::Date => "write it as '2026-11-21', or today".into(),
             Self::Time => "write it as '10:03'".into(),
@@ -215,6 +218,12 @@ impl DataType {
             _ => "write it as text".into(),
         }
     }
+}
+
+/// A decimal as SQL spells it, or one of PostgreSQL's special values.
+fn is_decimal(text: &str) -> bool {
+    let special = ["nan", "infinity", "-infinity"].iter().any(|word| word.eq_ignore_ascii_case(text));
+    special || (text.bytes().any(|b| b.is_ascii_digit()) && text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 fn as_bool(value: Value) -> Option<Value> {

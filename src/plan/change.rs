@@ -29,7 +29,7 @@ pub fn assignments(
             let [only] = assignment.value.as_slice() else {
                 return Err(Error::invalid(format!("{} takes one value", name.text)).at(span));
             };
-            let value = resolve::literal(only, resolver)?;
+            let value = resolve::literal_of(only, &column.data_type, resolver)?;
             let value = column.check(value).map_err(|e| e.at(span))?;
             let value = vec![(at, value)];
             exists(entity, &value, span, resolver)?;

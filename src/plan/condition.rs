@@ -356,8 +356,14 @@ impl Conditions<'_> {
 
     /// A literal as a bound value of a column's type.
     fn value(&mut self, literal: &Literal<'_>, data_type: &DataType) -> Result<Expr> {
-        let value = resolve::literal(literal, &*self.resolver)?;
+        let value = resolve::literal_of(literal, data_type, &*self.resolver)?;
         // 1.5 is a fair bound for an integer field, though no value of it.
+        if let (LiteralKind::Number(text), DataType::Int(_)) = (&literal.kind, data_type)
+            && let Ok(number) = text.parse::<f64>()
+            && number.fract() != 0.0
+        {
+            return Ok(Expr::Value(Value::Float(number), DataType::Float));
+        }
         let fitted = match (&value, data_type) {
             (Value::Float(_), DataType::Int(_)) => return Ok(Expr::Value(value, DataType::Float)),
             _ => data_type.fit(value).map_err(|e| e.at(literal.span))?,

@@ -217,6 +217,7 @@ pub fn read(query: &Query<'_>, resolver: &mut dyn Resolver) -> Result<Read> {
     let header = Header {
         columns: columns.iter().map(|output| output.column.clone()).collect(),
         title: whole.then(|| model.title.clone()),
+        key: if whole { model.key.clone() } else { Vec::new() },
         display: if whole { model.display } else { None },
         noun: Some((model.name.clone(), model.plural.clone())),
         single: query.pick != Pick::All || by_key.is_some(),

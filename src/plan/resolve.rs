@@ -63,11 +63,8 @@ pub fn literal(literal: &Literal<'_>, resolver: &dyn Resolver) -> Result<Value> 
         LiteralKind::Null => Value::Null,
         LiteralKind::Bool(value) => Value::Bool(*value),
         LiteralKind::Int(value) => Value::Int(*value),
-        LiteralKind::Number(text) => match text.parse::<f64>() {
-            // A number that a double cannot hold exactly keeps its digits, for numeric columns.
-            Ok(number) if text.len() <= 15 => Value::Float(number),
-            _ => Value::Text(text.to_string()),
-        },
+        // Its spelling may be meant as text (007, 1.50); a number's column parses it.
+        LiteralKind::Number(text) => Value::Text(text.to_string()),
         LiteralKind::Text(text) | LiteralKind::Word(text) => Value::Text(text.to_string()),
         LiteralKind::Bytes(bytes) => Value::Bytes(bytes.clone()),
         LiteralKind::Now => Value::Text(resolver.now().format("%F %T%.6f").to_string()),
@@ -75,6 +72,19 @@ pub fn literal(literal: &Literal<'_>, resolver: &dyn Resolver) -> Result<Value> 
         LiteralKind::Variable(name, path) => return variable(name, path, resolver).map_err(|e| e.at(literal.span)),
     };
     Ok(value)
+}
+
+/// The value of a literal for a column of this type: where no type says so, a number is a number.
+///
+/// # Errors
+/// As [`literal`].
+pub fn literal_of(literal: &Literal<'_>, data_type: &DataType, resolver: &dyn Resolver) -> Result<Value> {
+    match &literal.kind {
+        LiteralKind::Number(text) if *data_type == DataType::Any => {
+            Ok(text.parse().map_or_else(|_| Value::Text(text.to_string()), Value::Float))
+        }
+        _ => self::literal(literal, resolver),
+    }
 }
 
 fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Result<Value> {

@@ -51,7 +51,8 @@ pub(super) fn csv_header(header: &Header, out: &mut Vec<u8>) {
 
 /// Quoted where it must be; also when empty, so that '' differs from NULL.
 fn csv_text(text: &[u8], out: &mut Vec<u8>) {
-    let special = text.is_empty() || text.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r'));
+    let special =
+        text.is_empty() || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
     if !special {
         out.extend_from_slice(text);
         return;
@@ -213,7 +214,12 @@ pub(super) fn markdown(header: &Header, cells: &[Cell<'_>], style: &Style, out: 
 /// `<User john>`; rows that are no records are shown as in `list`.
 pub(super) fn repr(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut Vec<u8>) {
     let Some(title) = &header.title else { return list(header, cells, style, out) };
-    let at = header.display.filter(|at| cells.get(*at).is_some_and(|cell| !matches!(cell, Cell::Null))).unwrap_or(0);
-    let value = cells.get(at).map_or(Cow::Borrowed(""), |cell| shown(*cell, header.columns.get(at), style));
-    let _ = writeln!(out, "<{title} {value}>");
+    let value = |at: usize| cells.get(at).map_or(Cow::Borrowed(""), |cell| shown(*cell, header.columns.get(at), style));
+    let display = header.display.filter(|at| cells.get(*at).is_some_and(|cell| !matches!(cell, Cell::Null)));
+    let text = match display {
+        Some(at) => value(at),
+        None if header.key.is_empty() => value(0),
+        None => Cow::Owned(header.key.iter().map(|at| value(*at)).collect::<Vec<_>>().join(", ")),
+    };
+    let _ = writeln!(out, "<{title} {text}>");
 }

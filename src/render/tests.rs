@@ -36,6 +36,7 @@ fn header() -> Header {
         ],
         title: Some("User".into()),
         display: Some(1),
+        key: vec![0],
         noun: Some(("user".into(), "users".into())),
         single: false,
     }

@@ -124,7 +124,7 @@ impl Netting<'_> {
                 let mut known: Vec<usize> = columns.to_vec();
                 for (column, value) in set {
                     if let Some(at) = known.iter().position(|at| at == column) {
-                        values[at] = value.clone()
+                        values[at] = value.clone();
                     } else {
                         known.push(*column);
                         values.push(value.clone());

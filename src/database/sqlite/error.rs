@@ -22,6 +22,10 @@ pub fn translate(error: &DieselError) -> Error {
                 _ => ErrorKind::Database,
             };
             let error = Error::new(kind, message);
+            if message.starts_with("no such table") {
+                return error
+                    .hint("`db upgrade` creates the tables of the models, `.tables` lists those that are there");
+            }
             if kind == ErrorKind::Busy {
                 return error.hint("another program is writing to this database; try again");
             }

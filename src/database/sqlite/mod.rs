@@ -279,3 +279,48 @@ impl Steps {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Open, SqliteStore};
+    use crate::model::{Catalog, Cell, Value, infer};
+    use crate::plan::query::{Insert, Statement};
+    use crate::store::{RawOutcome, RawSink, Store};
+    use std::path::Path;
+
+    struct Texts(Vec<String>);
+
+    impl RawSink for Texts {
+        fn columns(&mut self, _: &[String]) -> crate::Result<()> {
+            Ok(())
+        }
+        fn row(&mut self, cells: &[Cell<'_>]) -> crate::Result<bool> {
+            self.0.push(cells.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
+            Ok(true)
+        }
+    }
+
+    /// Diesel caches prepared statements. With a static `QueryId` two tables of one shape would share one, and rows would
+    /// land in the wrong table and report success.
+    #[test]
+    fn statements_of_like_tables_are_not_mixed_up() {
+        let mut store = SqliteStore::open(Path::new(":memory:"), Open::Create).unwrap();
+        let mut sink = Texts(Vec::new());
+        for sql in ["create table a (n int)", "create table b (n int)"] {
+            assert_eq!(store.raw(sql, &mut sink).unwrap(), RawOutcome::default());
+        }
+        let mut catalog = Catalog::default();
+        infer::add_tables(&mut catalog, store.tables().unwrap());
+        for round in 0..3 {
+            for (name, number) in [("a", 1), ("b", 2)] {
+                let entity = catalog.resolve(name).unwrap();
+                let row = [Value::Int(number + round * 10)];
+                let rows: [&[Value]; 1] = [&row];
+                let insert = Insert { entity, columns: &[0], rows: &rows, returning: &[] };
+                store.execute(&catalog, &Statement::Insert(insert)).unwrap();
+            }
+        }
+        store.raw("select 'a', n from a union all select 'b', n from b order by 1, 2", &mut sink).unwrap();
+        assert_eq!(sink.0, ["a,1", "a,11", "a,21", "b,2", "b,12", "b,22"]);
+    }
+}

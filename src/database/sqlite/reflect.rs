@@ -231,6 +231,7 @@ fn data_type(declared: &str) -> DataType {
         "DATE" => DataType::Date,
         "TIME" => DataType::Time,
         "DATETIME" | "TIMESTAMP" => DataType::Timestamp,
+        "NUMERIC" | "DECIMAL" => DataType::Numeric,
         "JSON" => DataType::Json,
         "UUID" => DataType::Uuid,
         _ if name.contains("INT") => DataType::Int(64),

@@ -12,9 +12,13 @@ use diesel::{QueryResult, RunQueryDsl};
 /// One row's values, in buffers that are used again for the next row.
 pub struct RowBuffer {
     bools: Vec<bool>,
+    text: String,
     bytes: Vec<u8>,
     slots: Vec<Slot>,
 }
+
+/// How many cells are lent from the stack; wider rows are lent from the heap.
+const STACK: usize = 24;
 
 #[derive(Clone, Copy)]
 enum Slot {
@@ -39,16 +43,17 @@ impl RowBuffer {
             }
             _ => Vec::new(),
         };
-        Self { bools, bytes: Vec::new(), slots: Vec::new() }
+        Self { bools, text: String::new(), bytes: Vec::new(), slots: Vec::new() }
     }
 
     /// A buffer for raw SQL: integers stay integers.
     pub fn untyped() -> Self {
-        Self { bools: Vec::new(), bytes: Vec::new(), slots: Vec::new() }
+        Self { bools: Vec::new(), text: String::new(), bytes: Vec::new(), slots: Vec::new() }
     }
 
     /// Takes over one row.
     pub fn read<'stmt>(&mut self, row: &impl Row<'stmt, Sqlite>) -> Result<()> {
+        self.text.clear();
         self.bytes.clear();
         self.slots.clear();
         for index in 0..row.field_count() {
@@ -60,13 +65,13 @@ impl RowBuffer {
                     Some(SqliteType::Double | SqliteType::Float) => Slot::Float(value.read_double()),
                     Some(SqliteType::Text) => {
                         // As bytes: text in a SQLite file need not be valid UTF-8.
-                        let start = self.bytes.len();
+                        let start = self.text.len();
                         let raw = value.read_blob();
                         match std::str::from_utf8(raw) {
-                            Ok(text) => self.bytes.extend_from_slice(text.as_bytes()),
-                            Err(_) => self.bytes.extend_from_slice(String::from_utf8_lossy(raw).as_bytes()),
+                            Ok(text) => self.text.push_str(text),
+                            Err(_) => self.text.push_str(&String::from_utf8_lossy(raw)),
                         }
-                        Slot::Text(start, self.bytes.len())
+                        Slot::Text(start, self.text.len())
                     }
                     Some(SqliteType::Binary) => {
                         let start = self.bytes.len();
@@ -90,19 +95,22 @@ impl RowBuffer {
 
     /// Lends the row's cells.
     pub fn with_cells<T>(&self, lend: impl FnOnce(&[Cell<'_>]) -> T) -> T {
-        let text = |start: usize, end: usize| std::str::from_utf8(&self.bytes[start..end]).unwrap_or_default();
-        let cells: Vec<Cell<'_>> = self
-            .slots
-            .iter()
-            .map(|slot| match *slot {
-                Slot::Null => Cell::Null,
-                Slot::Bool(v) => Cell::Bool(v),
-                Slot::Int(v) => Cell::Int(v),
-                Slot::Float(v) => Cell::Float(v),
-                Slot::Text(start, end) => Cell::Text(text(start, end)),
-                Slot::Bytes(start, end) => Cell::Bytes(&self.bytes[start..end]),
-            })
-            .collect();
+        let cell = |slot: &Slot| match *slot {
+            Slot::Null => Cell::Null,
+            Slot::Bool(v) => Cell::Bool(v),
+            Slot::Int(v) => Cell::Int(v),
+            Slot::Float(v) => Cell::Float(v),
+            Slot::Text(start, end) => Cell::Text(&self.text[start..end]),
+            Slot::Bytes(start, end) => Cell::Bytes(&self.bytes[start..end]),
+        };
+        if self.slots.len() <= STACK {
+            let mut cells = [Cell::Null; STACK];
+            for (to, slot) in cells.iter_mut().zip(&self.slots) {
+                *to = cell(slot);
+            }
+            return lend(&cells[..self.slots.len()]);
+        }
+        let cells: Vec<Cell<'_>> = self.slots.iter().map(cell).collect();
         lend(&cells)
     }
 }

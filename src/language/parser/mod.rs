@@ -189,16 +189,23 @@ impl<'a, 'c> Parser<'a, 'c> {
             let error = Error::new(ErrorKind::Syntax, "the command ends too early").at(Span::new(end, end));
             return self.wanted(error);
         };
-        let message = match token.kind {
-            TokenKind::Text(false) => "the text is not closed".to_owned(),
-            TokenKind::Quoted(false) => "the name is not closed".to_owned(),
-            TokenKind::Bytes(false) => "the bytes are not closed".to_owned(),
-            _ => {
-                // A whole character or word, never half of one.
-                let shown: String = self.slice(token.span).chars().take(40).collect();
-                let shown = if shown.is_empty() { "this".to_owned() } else { shown };
-                format!("`{shown}` is not expected here")
-            }
+        let open = match token.kind {
+            TokenKind::Text(false) => Some(("text", &self.text[token.span.start..=token.span.start])),
+            TokenKind::Quoted(false) => Some(("name", "`")),
+            TokenKind::Bytes(false) => Some(("bytes", "'")),
+            _ => None,
+        };
+        if let Some((what, quote)) = open {
+            let verb = if what == "bytes" { "are" } else { "is" };
+            return Error::new(ErrorKind::Syntax, format!("the {what} {verb} not closed"))
+                .at(token.span)
+                .hint(format!("close it with {quote}"));
+        }
+        let message = {
+            // A whole character or word, never half of one.
+            let shown: String = self.slice(token.span).chars().take(40).collect();
+            let shown = if shown.is_empty() { "this".to_owned() } else { shown };
+            format!("`{shown}` is not expected here")
         };
         let error = Error::new(ErrorKind::Syntax, message).at(self.whole(token.span));
         let words: Vec<&str> = self
