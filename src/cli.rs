@@ -8,7 +8,7 @@ use diesel_shell::microblog;
 use diesel_shell::model::{Catalog, Entity, infer};
 use diesel_shell::outcome::{Level, Report};
 use diesel_shell::render::{Mode, Renderer, Style};
-use diesel_shell::session::{Hold, Session};
+use diesel_shell::session::{Hold, Session, recovery};
 use diesel_shell::shell::{Console, Editor, Ended, Options, Script, interact, run_script};
 use diesel_shell::{Error, ErrorKind};
 use std::collections::HashMap;
@@ -44,6 +44,15 @@ struct Arguments {
     /// Say nothing but results, warnings and errors.
     #[arg(short, long)]
     quiet: bool,
+    /// Try anything: what is staged is never committed.
+    #[arg(long)]
+    sandbox: bool,
+    /// Let the database refuse every write.
+    #[arg(long)]
+    read_only: bool,
+    /// A label for the prompt: prod, staging, ...
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
     /// Edit lines with vi's keys.
     #[arg(long)]
     vi: bool,
@@ -103,11 +112,21 @@ fn run() -> anyhow::Result<ExitCode> {
         renderer.notice(Level::Info, &format!("created the microblog at {}", place.path.display()))?;
     }
     let catalog = Arc::new(models(&mut store)?);
-    let session = Session::new(Box::new(store), catalog, if interactive { Hold::No } else { Hold::Yes });
+    if arguments.read_only {
+        diesel_shell::store::Store::set_read_only(&mut store)?;
+    }
+    let mut session = Session::new(Box::new(store), catalog, if interactive { Hold::No } else { Hold::Yes });
+    if arguments.sandbox {
+        session.set_sandbox();
+    }
+    if interactive && place.path != Path::new(":memory:") {
+        keep_safe(&mut session, &place, &mut renderer)?;
+    }
     let context = Context {
         session,
         variables: HashMap::new(),
         added: false,
+        confirm: 100,
         clock: clock()?,
         interactive,
         name: place.name.clone(),
@@ -120,6 +139,17 @@ fn run() -> anyhow::Result<ExitCode> {
     if interactive {
         let history = data_folder().ok().map(|folder| folder.join("history"));
         let mut editor = Editor::new(history, arguments.vi)?;
+        let mut prompt = place.name.clone();
+        if let Some(label) = &arguments.label {
+            prompt.push_str(&format!("[{label}]"));
+        }
+        if arguments.read_only {
+            prompt.push_str("(read-only)");
+        }
+        if arguments.sandbox {
+            prompt.push_str("(sandbox)");
+        }
+        console.prompt = prompt;
         interact(&mut editor, &mut console)?;
         console.flush()?;
         return Ok(ExitCode::SUCCESS);
@@ -187,6 +217,28 @@ fn database(arguments: &Arguments) -> anyhow::Result<Place> {
     let path = PathBuf::from(path);
     let name = path.file_stem().map_or_else(|| url.clone(), |stem| stem.to_string_lossy().into_owned());
     Ok(Place { path, name, fresh: false })
+}
+
+/// Keeps what is staged in a file of the state folder, and says what is left there from before.
+fn keep_safe(session: &mut Session, place: &Place, renderer: &mut Renderer) -> anyhow::Result<()> {
+    let Some(folder) = dirs::state_dir().or_else(dirs::data_local_dir) else { return Ok(()) };
+    let database = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
+    match recovery::open(&folder.join("diesel-shell").join("recovery"), &database.to_string_lossy()) {
+        Ok((keeper, left)) => {
+            let count: usize = left.iter().map(recovery::Left::count).sum();
+            session.set_keeper(keeper, left);
+            if count > 0 {
+                let s = if count == 1 { "" } else { "s" };
+                let text = format!(
+                    "{count} change{s} of an earlier session were staged and not committed: `.recover` stages them again"
+                );
+                renderer.notice(Level::Warning, &text)?;
+            }
+        }
+        // A full or read-only disk is no reason not to start, but it must be known.
+        Err(error) => renderer.notice(Level::Warning, &format!("staged changes will not survive a crash: {error}"))?,
+    }
+    Ok(())
 }
 
 /// The folder for the microblog and the history, made private where it is new.

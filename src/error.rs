@@ -39,6 +39,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether trying again may help: the database was busy, or the connection was lost.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Busy | Self::Connection)
+    }
+
     /// The process's exit status when a run ends with an error of this kind.
     #[must_use]
     pub const fn exit_status(self) -> u8 {

@@ -105,6 +105,14 @@ pub trait Report {
     /// When writing fails.
     fn line(&mut self, text: &str) -> Result<()>;
 
+    /// A result line about something that is new (`+`), changed (`~`) or to go (`-`).
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        self.line(&format!("{sign} {text}"))
+    }
+
     /// Whether notices of level [`Level::Info`] are written at all, so that they need not be put together.
     fn wants_notices(&self) -> bool {
         true

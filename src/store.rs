@@ -23,6 +23,8 @@ pub type Each<'a> = dyn FnMut(&[Cell<'_>]) -> Result<bool> + 'a;
 pub struct RawOutcome {
     /// Rows changed.
     pub affected: usize,
+    /// Whether tables, views or indexes were made or changed.
+    pub changed_schema: bool,
 }
 
 /// Receives the column names of a raw statement once, then its rows.
@@ -74,6 +76,46 @@ pub trait Store {
     /// # Errors
     /// When the connection is lost.
     fn rollback(&mut self) -> Result<()>;
+
+    /// Marks a place in the open transaction to go back to.
+    ///
+    /// # Errors
+    /// As `execute`; likewise for the next two.
+    fn savepoint(&mut self) -> Result<()>;
+
+    /// Forgets the place.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn release(&mut self) -> Result<()>;
+
+    /// Goes back to the place and forgets it.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn back_to_savepoint(&mut self) -> Result<()>;
+
+    /// Makes a lost connection again. Whatever transaction was open is gone.
+    ///
+    /// # Errors
+    /// `Connection` when the database cannot be reached.
+    fn reconnect(&mut self) -> Result<()>;
+
+    /// A name for the open transaction, by which its outcome can be looked up if the answer to COMMIT is lost.
+    fn transaction_id(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Whether the transaction with this name was committed; none where the database cannot tell.
+    fn was_committed(&mut self, _id: &str) -> Option<bool> {
+        None
+    }
+
+    /// Lets the database refuse every write from now on.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn set_read_only(&mut self) -> Result<()>;
 
     /// Runs a statement that gives no rows, and says how many rows it changed.
     ///

@@ -1,18 +1,19 @@
 //! `add`, `set`, `delete`, `commit`, `rollback`, `status`, `undo`, `redo`.
 
+use super::consequence::{self, Consequences};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, Target};
 use crate::language::quote::quote_value;
-use crate::model::{Entity, EntityId, Relationship, Value};
+use crate::model::{Entity, EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver};
 use crate::session::journal::Change;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How a record is named in messages: by its natural key, or by its key.
-fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Value>) -> String {
+pub(super) fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Value>) -> String {
     if let Some(Value::Text(text)) = entity.natural_key.and_then(&value) {
         return [&entity.name, " ", text].concat();
     }
@@ -26,7 +27,7 @@ fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Value>) -> Str
 }
 
 /// " (1 change; commit to write)".
-fn tally(context: &Context) -> String {
+pub(super) fn tally(context: &Context) -> String {
     let count = context.session.staged();
     let mut number = itoa::Buffer::new();
     [" (", number.format(count), if count == 1 { " change" } else { " changes" }, "; commit to write)"].concat()
@@ -105,9 +106,17 @@ pub fn set(
         return front.notice(Level::Info, &format!("{what} to change: the values are the same"));
     }
     let changed = changes.len();
+    let mut total = 0;
+    if many {
+        total = consequence::total(id, context)?;
+        let what = format!("set {}", super::read::counted(entity, changed));
+        if !consequence::agreed(&what, changed, total, context, front)? {
+            return front.notice(Level::Info, "nothing is staged");
+        }
+    }
     context.session.stage(changes, Some(origin.place.clone()))?;
     let text = if many {
-        format!("~ staged: {changed} of {}{}", super::read::counted(entity, rows.len()), tally(context))
+        format!("~ staged: {changed} of {}{}", super::read::counted(entity, total), tally(context))
     } else {
         let mut row = rows.into_iter().next().unwrap_or_default();
         let name = named(entity, |at| row.get(at));
@@ -185,17 +194,30 @@ pub fn delete(
     }
     let first = rows.first().cloned().unwrap_or_default();
     gone(id, &rows, &catalog, &mut seen, &mut changes);
+    // A script's own foreign keys answer for themselves when it is sent, unless they do more than refuse.
+    let tells = context.interactive
+        || catalog.iter().any(|(_, other)| {
+            other.foreign_keys.iter().any(|key| key.to == id && key.on_delete != ReferentialAction::Restrict)
+        });
+    let name = named(entity, |at| first.get(at));
+    let consequences = if tells { Consequences::of(id, &rows, &seen, context)? } else { Consequences::default() };
+    consequences.check(id, if many { &entity.plural } else { &name }, &catalog)?;
+    let told = consequences.told(&catalog);
+    let mut total = 0;
+    if many {
+        total = consequence::total(id, context)?;
+        let what = format!("delete {}{told}", super::read::counted(entity, rows.len()));
+        if !consequence::agreed(&what, rows.len(), total, context, front)? {
+            return front.notice(Level::Info, "nothing is staged");
+        }
+    }
     context.session.stage(changes, Some(origin.place.clone()))?;
     let with = if beside.is_empty() { String::new() } else { format!(" with {}", beside.join(" and ")) };
     let text = if many {
-        format!("- staged: {} deleted{with}{}", super::read::counted(entity, rows.len()), tally(context))
+        let (rows, of) = (rows.len(), super::read::counted(entity, total));
+        format!("- staged: {rows} of {of} deleted{with}{told}{}", tally(context))
     } else {
-        format!(
-            "- {}  staged: {} deleted{with}{}",
-            entity.repr(&first),
-            named(entity, |at| first.get(at)),
-            tally(context)
-        )
+        format!("- {}  staged: {name} deleted{with}{told}{}", entity.repr(&first), tally(context))
     };
     front.notice(Level::Info, &text)
 }
@@ -239,7 +261,7 @@ fn gone(
     let entity = catalog.get(id);
     for row in rows {
         let key: Vec<Value> = entity.key.iter().map(|at| row[*at].clone()).collect();
-        if !seen.insert(format!("{id:?}{key:?}")) {
+        if !seen.insert(consequence::identity(id, row, catalog)) {
             continue;
         }
         let base = row.iter().cloned().enumerate().filter(|(at, _)| !entity.key.contains(at)).collect();
@@ -249,99 +271,24 @@ fn gone(
 
 /// `commit`
 pub fn commit(dry_run: bool, models: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    if let Some(name) = models.first() {
-        return Err(Error::invalid("this version commits everything at once")
-            .at(name.span)
-            .hint("leave out the names of models"));
+    let mut only = Vec::with_capacity(models.len());
+    for name in models {
+        only.push(context.catalog().resolve(&name.text).map_err(|e| e.at(name.span))?);
     }
     if context.session.is_clean() {
         return front.notice(Level::Info, "nothing is staged");
     }
-    let counts = context.session.commit(dry_run)?;
+    let counts = match context.session.commit(dry_run, &only) {
+        Err(error) if error.kind == ErrorKind::Conflict => return Err(super::session::three_ways(error, context)),
+        done => done?,
+    };
+    if counts.total() == 0 && !only.is_empty() {
+        return front.notice(Level::Info, "nothing is staged for that");
+    }
     let word = if dry_run { "would be committed" } else { "committed" };
-    front.notice(Level::Info, &format!("{word}: {counts}"))
-}
-
-/// `rollback`
-pub fn rollback(context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    if context.session.is_clean() {
-        return front.notice(Level::Info, "nothing is staged");
-    }
-    let counts = context.session.rollback()?;
-    front.notice(Level::Info, &format!("rolled back: {counts}"))
-}
-
-/// `status`
-pub fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    if context.session.is_clean() {
-        return front.line("nothing is staged");
-    }
-    let counts = context.session.counts();
-    front.line(&format!("staged: {counts}"))?;
-    let catalog = Arc::clone(context.session.catalog());
-    let lines: Vec<String> = context.session.entries().iter().map(|entry| described(entry, &catalog)).collect();
-    for line in lines {
-        front.line(&line)?;
-    }
-    Ok(())
-}
-
-fn described(entry: &crate::session::journal::Entry, catalog: &crate::model::Catalog) -> String {
-    let place = entry.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
-    let first = entry.changes.first().map_or_else(String::new, |change| one(change, catalog));
-    let more = match entry.changes.len() {
-        0 | 1 => String::new(),
-        several => format!(" and {} more", several - 1),
+    let rest = match (dry_run, context.session.staged()) {
+        (false, left @ 1..) => format!("; {left} still staged"),
+        _ => String::new(),
     };
-    format!("#{} {first}{more}{place}", entry.number)
-}
-
-fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
-    let entity = catalog.get(change.entity());
-    let spelled = |values: &mut dyn Iterator<Item = (usize, &Value)>| {
-        let parts: Vec<String> = values
-            .map(|(at, value)| {
-                let column = &entity.columns[at];
-                let shown = if column.masked && !value.is_null() { "********".into() } else { quote_value(value) };
-                format!("{}={shown}", column.name)
-            })
-            .collect();
-        parts.join(" ")
-    };
-    let name = |key: &[Value]| named(entity, |at| entity.key.iter().position(|known| *known == at).map(|at| &key[at]));
-    match change {
-        Change::Insert { columns, values, .. } => {
-            format!("+ {} {}", entity.name, spelled(&mut columns.iter().copied().zip(values)))
-        }
-        Change::Update { key, set, .. } => {
-            format!("~ {} {}", name(key), spelled(&mut set.iter().map(|(at, value)| (*at, value))))
-        }
-        Change::Delete { key, .. } => format!("- {}", name(key)),
-    }
-}
-
-/// `undo`
-pub fn undo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    let undone = context.session.undo(usize::try_from(count).unwrap_or(usize::MAX))?;
-    let text = if undone == 0 {
-        "nothing to undo: what was committed stays committed".to_owned()
-    } else {
-        format!(
-            "undone: {undone} change{}; {} still staged (redo brings it back)",
-            if undone == 1 { "" } else { "s" },
-            context.session.staged()
-        )
-    };
-    front.notice(Level::Info, &text)
-}
-
-/// `redo`
-pub fn redo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    let redone = context.session.redo(usize::try_from(count).unwrap_or(usize::MAX));
-    let text = if redone == 0 {
-        "nothing to redo".to_owned()
-    } else {
-        format!("staged again: {redone} change{}{}", if redone == 1 { "" } else { "s" }, tally(context))
-    };
-    front.notice(Level::Info, &text)
+    front.notice(Level::Info, &format!("{word}: {counts}{rest}"))
 }

@@ -5,8 +5,9 @@ use crate::language::ast::Name;
 use crate::language::{self, table};
 use crate::model::Cell;
 use crate::outcome::{Header, HeaderColumn, Level, Mark};
+use crate::session::Hold;
 use crate::store::RawSink;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ pub fn run(
         "models" => inspect::models(context, front)?,
         "tables" => inspect::tables(context, front)?,
         "schema" => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
-        "mode" | "null" | "timing" | "echo" => setting(name, arguments, front)?,
-        "set" => set(arguments, rest, front)?,
-        "show" => show(first, front)?,
+        "mode" | "null" | "timing" | "echo" => setting(name, arguments, context, front)?,
+        "set" => set(arguments, rest, context, front)?,
+        "show" => show(first, context, front)?,
+        "recover" => super::session::recover(context, front)?,
         "output" => front.redirect(first.map(Path::new)).map_err(|e| e.at(rest.span))?,
         "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
         "sql" => sql(rest, context, front)?,
@@ -51,25 +53,47 @@ fn needed<'a>(name: &Name<'_>, argument: Option<&'a str>) -> Result<&'a str> {
 }
 
 /// `.mode csv`; without a value it shows the setting.
-fn setting(name: &Name<'_>, arguments: &[Name<'_>], front: &mut dyn Front) -> Result<()> {
+fn setting(name: &Name<'_>, arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
     match arguments {
-        [] => show(Some(&name.text), front),
+        [] => show(Some(&name.text), context, front),
         [value] => front.set(&name.text, &value.text).map_err(|e| e.at(value.span)),
         [_, more, ..] => Err(Error::invalid(format!(".{} takes one value", name.text)).at(more.span)),
     }
 }
 
-fn set(arguments: &[Name<'_>], rest: &Name<'_>, front: &mut dyn Front) -> Result<()> {
+fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     match arguments {
-        [] => show(None, front),
-        [name] => show(Some(&name.text), front),
-        [name, value] => front.set(&name.text, &value.text).map_err(|e| e.at(rest.span)),
+        [] => show(None, context, front),
+        [name] => show(Some(&name.text), context, front),
+        [name, value] => match name.text.as_ref() {
+            "hold" => hold(value, context),
+            "confirm" => {
+                context.confirm = value.text.parse().map_err(|_| {
+                    Error::invalid("confirm is a number of rows").at(value.span).hint(".set confirm 100")
+                })?;
+                Ok(())
+            }
+            known => front.set(known, &value.text).map_err(|e| e.at(rest.span)),
+        },
         [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
     }
 }
 
-fn show(wanted: Option<&str>, front: &mut dyn Front) -> Result<()> {
-    let settings = front.settings();
+/// `.set hold on`: the classic way, a transaction that stays open from the first change to the commit.
+fn hold(value: &Name<'_>, context: &mut Context) -> Result<()> {
+    let hold = match value.text.to_ascii_lowercase().as_str() {
+        "on" => Hold::Yes,
+        "off" => Hold::No,
+        other => return Err(Error::invalid(format!("`{other}` is neither on nor off")).at(value.span)),
+    };
+    context.session.set_hold(hold)
+}
+
+fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let mut settings = front.settings();
+    settings.push(("confirm", context.confirm.to_string()));
+    settings.push(("hold", if context.session.hold() == Hold::Yes { "on" } else { "off" }.into()));
+    settings.sort();
     let found: Vec<_> = settings.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name)).collect();
     if let (Some(wanted), true) = (wanted, found.is_empty()) {
         return Err(Error::invalid(format!("there is no setting `{wanted}`"))
@@ -82,7 +106,7 @@ fn show(wanted: Option<&str>, front: &mut dyn Front) -> Result<()> {
     Ok(())
 }
 
-/// `.sql STATEMENT`: sent as it is. It sees what is staged, and must not be mixed with it when it writes.
+/// `.sql STATEMENT`: sent as it is. It sees what is staged, and is refused where it writes beside it.
 fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let statement = rest.text.trim().trim_end_matches(';');
     if statement.is_empty() {
@@ -107,9 +131,23 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
         }
     }
     let mut rows = Rows { front, begun: false };
-    let outcome = context.session.reading(|store, _| store.raw(statement, &mut rows));
+    let outcome = if context.session.is_sandbox() {
+        context.session.trying(|store, _| store.raw(statement, &mut rows))
+    } else {
+        context.session.reading(|store, _| store.raw(statement, &mut rows))
+    };
     let begun = rows.begun;
     let outcome = outcome.map_err(|e| e.at(rest.span))?;
+    if (outcome.affected > 0 || outcome.changed_schema) && context.session.is_sandbox() {
+        return front.notice(Level::Warning, "done and rolled back: this is a sandbox");
+    }
+    if (outcome.affected > 0 || outcome.changed_schema) && !context.session.is_clean() {
+        // What a person typed as SQL is no part of the journal, which is replayed.
+        context.session.undo_unstaged()?;
+        return Err(Error::new(ErrorKind::Refused, "changes are staged, and SQL that writes does not mix with them")
+            .at(rest.span)
+            .hint("nothing was written; `commit` or `rollback` first"));
+    }
     if begun {
         return front.end();
     }

@@ -1,11 +1,13 @@
 //! Commands: a syntax tree in, reports out. One file a group; nothing here writes to a terminal.
 
 mod change;
+mod consequence;
 mod dot;
 mod help;
 mod inspect;
 mod read;
 mod schema;
+mod session;
 
 use crate::language::ast::{Command, LetValue, Name};
 use crate::model::{Catalog, EntityId, Value};
@@ -67,6 +69,8 @@ pub struct Context {
     pub added: bool,
     /// The clock, in UTC.
     pub clock: fn() -> chrono::NaiveDateTime,
+    /// From how many rows on `set` and `delete` ask at a terminal.
+    pub confirm: usize,
     /// Whether a person is typing: notices then say what to do next.
     pub interactive: bool,
     /// What the database is called in messages: a path, or a URL without its password.
@@ -174,21 +178,17 @@ fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fr
         Command::Set(target, assignments) => change::set(target, assignments, origin, context, front)?,
         Command::Delete(target, with) => change::delete(target, with, origin, context, front)?,
         Command::Commit { dry_run, models } => change::commit(*dry_run, models, context, front)?,
-        Command::Rollback => change::rollback(context, front)?,
-        Command::Status => change::status(context, front)?,
-        Command::Undo(count) => change::undo(*count, context, front)?,
-        Command::Redo(count) => change::redo(*count, context, front)?,
+        Command::Rollback => session::rollback(context, front)?,
+        Command::Status => session::status(context, front)?,
+        Command::Undo(count) => session::undo(*count, context, front)?,
+        Command::Redo(count) => session::redo(*count, context, front)?,
         Command::Db(verb, options) => schema::db(verb, options, context, front)?,
         Command::Dot(name, arguments, rest) => return dot::run(name, arguments, rest, context, front),
-        Command::RollbackTo(_)
-        | Command::Savepoint(_)
-        | Command::Diff { .. }
-        | Command::Discard(..)
-        | Command::Keep(..) => {
-            let word = origin.text.split_whitespace().next().unwrap_or_default();
-            return Err(Error::invalid(format!("`{word}` is not a command of this version"))
-                .hint("`status` lists what is staged, `undo` takes the last change back"));
-        }
+        Command::RollbackTo(name) => session::rollback_to(name, context, front)?,
+        Command::Savepoint(name) => session::savepoint(name, context, front)?,
+        Command::Diff { record, sql } => session::diff(record.as_ref(), *sql, context, front)?,
+        Command::Discard(record, field) => session::discard(record, field.as_ref(), context, front)?,
+        Command::Keep(mine, record) => session::keep(*mine, record.as_ref(), context, front)?,
     }
     Ok(Flow::Next)
 }

@@ -190,7 +190,15 @@ pub const COMMANDS: &[CommandInfo] = &[
         &["delete post 1", "delete user john with posts"],
         "",
     ),
-    command(Changing, "status", "status", "what is staged", &[], ""),
+    command(Changing, "status", "status", "what is staged, counted and listed", &[], ""),
+    command(
+        Changing,
+        "diff",
+        "diff [MODEL KEY] [--sql]",
+        "what a commit would write: old -> new, record by record",
+        &["diff", "diff user 1", "diff --sql"],
+        "--sql shows the statements with their values.",
+    ),
     command(Changing, "undo", "undo [N]", "takes back the last command's changes", &["undo 2"], ""),
     command(Changing, "redo", "redo [N]", "stages again what was undone", &[], ""),
     command(
@@ -269,7 +277,14 @@ pub const COMMANDS: &[CommandInfo] = &[
     command(Shell, ".echo", ".echo on|off", "shows the SQL of each command", &[], ""),
     command(Shell, ".timing", ".timing on|off", "shows how long each command takes", &[], ""),
     command(Shell, ".null", ".null TEXT", "what stands for NULL in tables and lists", &[".null '-'"], ""),
-    command(Shell, ".set", ".set [NAME [VALUE]]", "changes a setting", &[".set width 100"], ""),
+    command(
+        Shell,
+        ".set",
+        ".set [NAME [VALUE]]",
+        "changes a setting",
+        &[".set width 100", ".set confirm 20"],
+        "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask.",
+    ),
     command(Shell, ".show", ".show [NAME]", "the settings", &[], ""),
     command(Shell, ".quit", ".quit", "leaves; also .exit, or Ctrl-D", &[], ""),
 ];

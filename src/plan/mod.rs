@@ -13,4 +13,4 @@ pub use aggregate::{aggregate, distinct};
 pub use change::{assignments, many, writable};
 pub use format::Template;
 pub use read::{Level, Read, level_select, read, records};
-pub use resolve::{Bound, Record, Resolver, literal, reference};
+pub use resolve::{Bound, Record, Resolver, column, key_columns, literal, reference};

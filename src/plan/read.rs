@@ -222,7 +222,15 @@ pub fn read(query: &Query<'_>, resolver: &mut dyn Resolver) -> Result<Read> {
         noun: Some((model.name.clone(), model.plural.clone())),
         single: query.pick != Pick::All || by_key.is_some(),
     };
-    let order = order(&query.order, &mut scope, catalog, &mut aliases)?;
+    let mut order = order(&query.order, &mut scope, catalog, &mut aliases)?;
+    if order.is_empty()
+        && let Some(column) = model.numbered_key()
+    {
+        // A numbered key is the order in which rows were added, and the one in which tables are read anyway; without it
+        // an index that happens to cover the columns shown would decide.
+        let expr = Expr::Column(ColumnRef { alias: scope.from.alias, entity: scope.from.entity, column });
+        order.push(Order { expr, descending: false, nulls_first: None });
+    }
     let key = key_outputs(&mut columns, &scope, catalog, !query.with.is_empty());
     let with = levels(&query.with, entity, catalog)?;
     let mut select = Select {

@@ -109,6 +109,9 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
 }
 
 /// The column a name means.
+///
+/// # Errors
+/// An unknown name, with a near one.
 pub fn column<'c>(entity: &'c Entity, name: &Name<'_>) -> Result<(usize, &'c crate::model::Column)> {
     entity.column(&name.text).ok_or_else(|| {
         Error::invalid(format!("{} has no field `{}`", entity.name, name.text))

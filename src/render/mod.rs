@@ -297,6 +297,21 @@ impl Report for Renderer {
         sink.drain_if_full()
     }
 
+    fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        if !self.style.colour {
+            return self.line(&format!("{sign} {text}"));
+        }
+        let code = match sign {
+            '+' => "32",
+            '-' => "31",
+            _ => "33",
+        };
+        let text = sanitise(text);
+        let sink = self.results()?;
+        sink.buffer.extend_from_slice(format!("\x1b[{code}m{sign} {text}\x1b[0m\n").as_bytes());
+        sink.drain_if_full()
+    }
+
     fn wants_notices(&self) -> bool {
         !self.style.quiet
     }

@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// The row with these values, in the transaction that is open.
-    fn row(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Option<Vec<Value>> {
+    pub(super) fn row(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Option<Vec<Value>> {
         let mut found = None;
         let select = by_values(&self.catalog, entity, by, false);
         let asked = self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {

@@ -2,20 +2,28 @@
 //!
 //! It knows the port of `store.rs`, not Diesel.
 
+mod commit;
+mod conflict;
 mod explain;
+mod flush;
+mod history;
 pub mod journal;
 pub mod net;
+pub mod recovery;
 mod renumber;
 
+pub use conflict::Conflict;
 pub use renumber::Renumbered;
 
 use crate::model::{Catalog, EntityId, Value};
-use crate::plan::query::{Delete, Insert, Select, Statement, Update};
+use crate::plan::query::{Select, Statement};
 use crate::store::{Each, Store};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
+use history::Savepoint;
 use journal::{Change, Counts, Entry};
 use net::{Net, net};
+use recovery::{Keeper, Left};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,13 +42,34 @@ pub enum Hold {
     Yes,
 }
 
+/// How many entries a terminal's session replays for each read; beyond it the transaction is held.
+const CROWD: usize = 10_000;
+
+/// A step that was taken back.
+enum Undone {
+    /// An entry.
+    Entry(Entry),
+    /// An edit of the whole journal; what it was after it.
+    Edit(Vec<Entry>),
+}
+
 /// A database with the changes staged for it.
 pub struct Session {
     store: Box<dyn Store>,
     catalog: Arc<Catalog>,
     hold: Hold,
     entries: Vec<Entry>,
-    undone: Vec<Entry>,
+    undone: Vec<Undone>,
+    /// Journals before they were edited other than at their end, with the length that each edit left.
+    edits: Vec<(usize, Vec<Entry>)>,
+    savepoints: Vec<Savepoint>,
+    keeper: Option<Keeper>,
+    left: Vec<Left>,
+    /// A person is typing: objections come on the line that causes them.
+    eager: bool,
+    sandbox: bool,
+    /// Whether the transaction is held because of the number of changes.
+    crowded: bool,
     /// Entries before this one are applied in the open transaction.
     flushed: usize,
     /// Whether a transaction is open.
@@ -62,12 +91,109 @@ impl Session {
             hold,
             entries: Vec::new(),
             undone: Vec::new(),
+            edits: Vec::new(),
+            savepoints: Vec::new(),
+            keeper: None,
+            left: Vec::new(),
+            eager: hold == Hold::No,
+            sandbox: false,
+            crowded: false,
             flushed: 0,
             open: false,
             next: 1,
             warnings: Vec::new(),
             renumbered: Vec::new(),
             columns: Rc::new([]),
+        }
+    }
+
+    /// Keeps the journal on disk from now on; what earlier shells left there can be recovered.
+    pub fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
+        self.keeper = Some(keeper);
+        self.left = left;
+    }
+
+    /// Whether what is staged is on disk too.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Whether the transaction stays open while changes are staged.
+    #[must_use]
+    pub const fn hold(&self) -> Hold {
+        self.hold
+    }
+
+    /// Holds the transaction open from now on, or no longer.
+    ///
+    /// # Errors
+    /// When the database cannot roll back.
+    pub fn set_hold(&mut self, hold: Hold) -> Result<()> {
+        self.end()?;
+        self.hold = hold;
+        self.crowded = false;
+        Ok(())
+    }
+
+    /// Refuses every commit from now on.
+    pub const fn set_sandbox(&mut self) {
+        self.sandbox = true;
+    }
+
+    /// Whether commits are refused.
+    #[must_use]
+    pub const fn is_sandbox(&self) -> bool {
+        self.sandbox
+    }
+
+    /// How many entries earlier shells on this database have left behind.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left.iter().map(Left::count).sum()
+    }
+
+    /// Stages again what earlier shells have left behind. Gives how many entries that were.
+    ///
+    /// What a COMMIT was under way for is looked up first: what the database has already is not staged again.
+    ///
+    /// # Errors
+    /// `Io`, and the database's own.
+    pub fn recover(&mut self) -> Result<usize> {
+        let catalog = Arc::clone(&self.catalog);
+        let mut count = 0;
+        for left in std::mem::take(&mut self.left) {
+            let (mut entries, warnings) = left.entries(&catalog);
+            self.warnings.extend(warnings);
+            if left.committing && !entries.is_empty() {
+                self.end()?;
+                let applied: Vec<bool> =
+                    net(&entries, &catalog).iter().filter_map(|net| self.is_applied(&net.change)).collect();
+                if !applied.is_empty() && applied.iter().all(|applied| *applied) {
+                    self.warnings
+                        .push("the commit that was under way has arrived; nothing of it is staged again".into());
+                    entries.clear();
+                }
+            }
+            for entry in &mut entries {
+                entry.number = self.next;
+                self.next += 1;
+            }
+            self.apart(&mut entries)?;
+            count += entries.len();
+            self.entries.extend(entries);
+            self.keep_safe(recovery::Keeper::rewrite)?;
+            left.remove()?;
+        }
+        self.undone.clear();
+        Ok(count)
+    }
+
+    /// Does something with the recovery file, where there is one.
+    fn keep_safe(&mut self, work: impl FnOnce(&mut Keeper, &[Entry], &Catalog) -> Result<()>) -> Result<()> {
+        match &mut self.keeper {
+            Some(keeper) => work(keeper, &self.entries, &self.catalog),
+            None => Ok(()),
         }
     }
 
@@ -147,19 +273,43 @@ impl Session {
     /// # Errors
     /// What the database objects to; nothing is staged then.
     pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
-        self.undone.clear();
         let mut entry = Entry { number: self.next, place, changes };
-        if self.hold == Hold::No {
-            self.begin(true)?;
-            let tried = self.try_out(&mut entry.changes);
-            self.end()?;
-            tried?;
+        match self.hold {
+            Hold::No => {
+                self.begin(true)?;
+                let tried = self.try_out(&mut entry.changes);
+                self.end()?;
+                tried?;
+            }
+            Hold::Yes if self.eager => {
+                self.flush()?;
+                self.begin(true)?;
+                if let Err(error) = self.try_changes(&mut entry.changes) {
+                    if entry.changes.len() > 1 {
+                        // Some of it may be applied: replay what was there before.
+                        self.end()?;
+                    }
+                    return Err(error);
+                }
+            }
+            Hold::Yes if self.entries.len() - self.flushed >= PENDING => self.flush()?,
+            Hold::Yes => {}
         }
-        if self.hold == Hold::Yes && self.entries.len() - self.flushed >= PENDING {
-            self.flush()?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.append(&entry, &self.catalog)?;
         }
+        self.undone.clear();
         self.next += 1;
         self.entries.push(entry);
+        if self.eager && self.hold == Hold::Yes {
+            self.flushed = self.entries.len();
+        } else if self.hold == Hold::No && self.entries.len() >= CROWD {
+            self.hold = Hold::Yes;
+            self.crowded = true;
+            self.warnings.push(format!(
+                "{CROWD} changes are staged: from here to the commit a transaction is held open (`.set hold off` ends that)"
+            ));
+        }
         self.entries.last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
     }
 
@@ -167,57 +317,6 @@ impl Session {
         self.renumber()?;
         self.apply_staged();
         self.try_changes(changes)
-    }
-
-    /// Sends changes one by one; a new record that the database numbers gets its key.
-    fn try_changes(&mut self, changes: &mut [Change]) -> Result<()> {
-        for change in changes {
-            let numbered = self.catalog.get(change.entity()).numbered_key();
-            match (&mut *change, numbered) {
-                (Change::Insert { entity, columns, values, given }, Some(key)) if !columns.contains(&key) => {
-                    let mut number = Value::Null;
-                    let rows: [&[Value]; 1] = [values.as_slice()];
-                    let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[key] };
-                    let sent = self.store.query(&self.catalog, &Statement::Insert(insert), &mut |cells| {
-                        number = cells[0].to_value();
-                        Ok(true)
-                    });
-                    if let Err(error) = sent {
-                        return Err(self.explained(error, change));
-                    }
-                    // From now on the key is part of the change: what was shown is what will be committed.
-                    *columns = columns.iter().copied().chain([key]).collect();
-                    values.push(number);
-                    *given = true;
-                }
-                _ => self.send(change)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs one change in the open transaction.
-    fn send(&mut self, change: &Change) -> Result<()> {
-        let affected = match change {
-            Change::Insert { entity, columns, values, .. } => {
-                let rows: [&[Value]; 1] = [values.as_slice()];
-                let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[] };
-                self.store.execute(&self.catalog, &Statement::Insert(insert))
-            }
-            Change::Update { entity, key, set, base } => {
-                let update = Update { entity: *entity, set, key, base };
-                self.store.execute(&self.catalog, &Statement::Update(update))
-            }
-            Change::Delete { entity, key, base } => {
-                let delete = Delete { entity: *entity, key, base };
-                self.store.execute(&self.catalog, &Statement::Delete(delete))
-            }
-        };
-        match affected {
-            Ok(0) => Err(self.conflict(change)),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.explained(error, change)),
-        }
     }
 
     /// Applies the journal in the open transaction for a read; what no longer applies is skipped with a warning.
@@ -246,104 +345,26 @@ impl Session {
         Ok(())
     }
 
-    /// Sends what a held transaction has not been sent yet. A change that fails is taken out of the journal.
+    /// Does something with the database and rolls it back, with staged changes visible in it.
     ///
     /// # Errors
-    /// The database's objection to the first change that fails, with the place where it was typed.
-    pub fn flush(&mut self) -> Result<()> {
-        if self.flushed == self.entries.len() {
-            return Ok(());
-        }
+    /// What `work` returns, or the database's own.
+    pub fn trying<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+        self.end()?;
         self.begin(true)?;
-        while self.flushed < self.entries.len() {
-            let run = self.run_of_inserts();
-            if run > 1 && self.send_run(run).is_ok() {
-                self.flushed += run;
-                continue;
-            }
-            // One by one: the first that fails is the one to name.
-            let until = self.flushed + run;
-            while self.flushed < until {
-                let entry = self.entries[self.flushed].clone();
-                for (sent, change) in entry.changes.iter().enumerate() {
-                    if let Err(error) = self.send(change) {
-                        self.entries.remove(self.flushed);
-                        if sent > 0 {
-                            // Part of an entry is applied: replay all that is left, without it.
-                            self.end()?;
-                        }
-                        return Err(error.from_place(entry.place));
-                    }
-                }
-                self.flushed += 1;
-            }
-        }
-        Ok(())
+        self.renumber()?;
+        self.apply_staged();
+        let result = work(&mut *self.store, &self.catalog);
+        self.end()?;
+        result
     }
 
-    /// Sends what is pending, the last entry by itself so that the key of its new record becomes known. Gives that key.
+    /// Rolls back whatever was done in a held transaction beside what is staged, which is sent again.
     ///
     /// # Errors
-    /// As [`Session::flush`].
-    pub fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
-        if self.flushed < self.entries.len()
-            && let Some(mut entry) = self.entries.pop()
-        {
-            self.flush()?;
-            self.begin(true)?;
-            if let Err(error) = self.try_changes(&mut entry.changes) {
-                return Err(error.from_place(entry.place));
-            }
-            self.entries.push(entry);
-            self.flushed = self.entries.len();
-        }
-        Ok(self
-            .entries
-            .last()
-            .and_then(|entry| entry.changes.first())
-            .and_then(|change| change.key(&self.catalog).map(|key| (change.entity(), key))))
-    }
-
-    /// How many entries from the first unsent one are single inserts into the same columns; at least one.
-    fn run_of_inserts(&self) -> usize {
-        let pending = &self.entries[self.flushed..];
-        let shape = |entry: &Entry| match entry.changes.as_slice() {
-            [Change::Insert { entity, columns, .. }] if !columns.is_empty() => Some((*entity, Rc::clone(columns))),
-            _ => None,
-        };
-        let Some((entity, columns)) = pending.first().and_then(shape) else { return 1 };
-        let most = BATCH.min(self.store.facts().max_binds / columns.len()).max(1);
-        pending
-            .iter()
-            .take(most)
-            .take_while(|entry| {
-                matches!(entry.changes.as_slice(), [Change::Insert { entity: e, columns: c, .. }]
-                    if *e == entity && (Rc::ptr_eq(c, &columns) || *c == columns))
-            })
-            .count()
-    }
-
-    fn send_run(&mut self, run: usize) -> Result<()> {
-        let entries = &self.entries[self.flushed..self.flushed + run];
-        let mut rows: Vec<&[Value]> = Vec::with_capacity(run);
-        let mut shape = None;
-        for entry in entries {
-            if let [Change::Insert { entity, columns, values, .. }] = entry.changes.as_slice() {
-                rows.push(values);
-                shape = Some((*entity, columns));
-            }
-        }
-        let Some((entity, columns)) = shape else { return Ok(()) };
-        // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
-        let mut rest = rows.as_slice();
-        while !rest.is_empty() {
-            let size = if rest.len() >= BATCH { BATCH } else { 1 << rest.len().ilog2() };
-            let (now, later) = rest.split_at(size);
-            let insert = Insert { entity, columns, rows: now, returning: &[] };
-            self.store.execute(&self.catalog, &Statement::Insert(insert))?;
-            rest = later;
-        }
-        Ok(())
+    /// When the database cannot roll back.
+    pub fn undo_unstaged(&mut self) -> Result<()> {
+        self.end()
     }
 
     /// Runs a query that sees what is staged.
@@ -366,100 +387,19 @@ impl Session {
         if self.entries.is_empty() {
             return work(&mut *self.store, &self.catalog);
         }
-        self.begin(true)?;
+        if let Err(error) = self.begin(true) {
+            if error.kind == ErrorKind::Busy {
+                // A read is never refused because of what is staged.
+                self.warnings.push("someone else is writing: this is the database without what is staged".into());
+                return work(&mut *self.store, &self.catalog);
+            }
+            return Err(error);
+        }
         self.renumber()?;
         self.apply_staged();
         let result = work(&mut *self.store, &self.catalog);
         self.end()?;
         result
-    }
-
-    /// Commits everything that is staged, in one transaction, all or nothing. Gives what was written.
-    ///
-    /// # Errors
-    /// `Conflict` or `Constraint`, naming the change; the journal is kept.
-    pub fn commit(&mut self, dry_run: bool) -> Result<Counts> {
-        let counts = self.counts();
-        if self.hold == Hold::Yes {
-            self.flush()?;
-        } else if !self.entries.is_empty() {
-            self.begin(true)?;
-            self.renumber()?;
-            if let Err(error) = self.send_all() {
-                self.end()?;
-                return Err(error);
-            }
-        }
-        if dry_run {
-            self.end()?;
-            return Ok(counts);
-        }
-        if self.open {
-            if let Err(error) = self.store.commit() {
-                self.end()?;
-                return Err(error.hint("nothing was written; what was staged is still staged"));
-            }
-            self.open = false;
-        }
-        self.forget();
-        Ok(counts)
-    }
-
-    fn send_all(&mut self) -> Result<()> {
-        for net in self.net() {
-            if let Err(error) = self.send(&net.change) {
-                let entry = &self.entries[net.entry];
-                let place = entry.place.clone();
-                let mut error = error.from_place(place);
-                error.message = format!("change #{}: {}", entry.number, error.message);
-                return Err(
-                    error.hint("nothing was written; what was staged is still staged (`status`, `undo`, `rollback`)")
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self) {
-        self.entries.clear();
-        self.undone.clear();
-        self.flushed = 0;
-    }
-
-    /// Discards everything that is staged. Gives what it was.
-    ///
-    /// # Errors
-    /// When the database cannot roll back.
-    pub fn rollback(&mut self) -> Result<Counts> {
-        let counts = self.counts();
-        self.end()?;
-        self.forget();
-        Ok(counts)
-    }
-
-    /// Takes back the last `count` entries; gives how many there were to take.
-    ///
-    /// # Errors
-    /// When the database cannot roll back.
-    pub fn undo(&mut self, count: usize) -> Result<usize> {
-        let count = count.min(self.entries.len());
-        if count > 0 {
-            // A held transaction is replayed without them.
-            self.end()?;
-            for _ in 0..count {
-                self.undone.extend(self.entries.pop());
-            }
-        }
-        Ok(count)
-    }
-
-    /// Stages again the last `count` entries that were taken back; gives how many there were.
-    pub fn redo(&mut self, count: usize) -> usize {
-        let count = count.min(self.undone.len());
-        for _ in 0..count {
-            self.entries.extend(self.undone.pop());
-        }
-        count
     }
 }
 

@@ -1,11 +1,11 @@
 //! Keys that the database gave and someone else took meanwhile: a new one is given, and said.
 
-use super::Session;
-use super::journal::Change;
+use super::journal::{Change, Entry};
+use super::{Session, Undone};
 use crate::Result;
 use crate::language::ast::Function;
 use crate::language::quote::quote_value;
-use crate::model::{EntityId, Value};
+use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::HeaderColumn;
 use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
 use std::collections::{HashMap, HashSet};
@@ -31,11 +31,23 @@ impl Session {
     /// The database's own.
     pub(super) fn renumber(&mut self) -> Result<()> {
         let mut given: HashMap<EntityId, Vec<i64>> = HashMap::new();
+        let mut freed: HashSet<(EntityId, i64)> = HashSet::new();
         for change in self.entries.iter().flat_map(|entry| &entry.changes) {
-            if let Change::Insert { entity, given: true, .. } = change
-                && let Some([Value::Int(key)]) = change.key(&self.catalog).as_deref()
-            {
-                given.entry(*entity).or_default().push(*key);
+            match change {
+                // A row that is to go gives its key back, and the database may hand it out again.
+                Change::Delete { entity, key, .. } => {
+                    if let [Value::Int(key)] = key.as_slice() {
+                        freed.insert((*entity, *key));
+                    }
+                }
+                Change::Insert { entity, given: true, .. } => {
+                    if let Some([Value::Int(key)]) = change.key(&self.catalog).as_deref()
+                        && !freed.contains(&(*entity, *key))
+                    {
+                        given.entry(*entity).or_default().push(*key);
+                    }
+                }
+                Change::Insert { .. } | Change::Update { .. } => {}
             }
         }
         for (entity, keys) in given {
@@ -48,6 +60,34 @@ impl Session {
                 next += 1;
                 self.replace_key(entity, &Value::Int(old), &Value::Int(next));
             }
+        }
+        Ok(())
+    }
+
+    /// Gives new keys to staged records of another journal whose keys staged records of this one have.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub(super) fn apart(&mut self, entries: &mut [Entry]) -> Result<()> {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let given = |entries: &[Entry]| -> Vec<(EntityId, i64)> {
+            let changes = entries.iter().flat_map(|entry| &entry.changes);
+            let keys = changes.filter_map(|change| match (change, change.key(&catalog).as_deref()) {
+                (Change::Insert { entity, given: true, .. }, Some([Value::Int(key)])) => Some((*entity, *key)),
+                _ => None,
+            });
+            keys.collect()
+        };
+        let (ours, theirs) = (given(&self.entries), given(entries));
+        for (entity, old) in theirs.iter().copied().filter(|key| ours.contains(key)) {
+            let staged = ours.iter().chain(&theirs).filter(|(other, _)| *other == entity).map(|(_, key)| *key).max();
+            let mut new = self.greatest(entity)?.max(staged.unwrap_or(0)) + 1;
+            // Keys given out in an earlier round are staged by now.
+            while given(entries).contains(&(entity, new)) {
+                new += 1;
+            }
+            let (old, new) = (Value::Int(old), Value::Int(new));
+            Swap { catalog: &catalog, entity, old: &old, new: &new }.apply(entries, false);
         }
         Ok(())
     }
@@ -113,51 +153,17 @@ impl Session {
 
     /// Puts a new key for an old one wherever the journal means the staged record.
     fn replace_key(&mut self, entity: EntityId, old: &Value, new: &Value) {
-        let Some(key) = self.catalog.get(entity).numbered_key() else { return };
-        let refers = |owner: EntityId, column: usize| {
-            self.catalog
-                .get(owner)
-                .foreign_keys
-                .iter()
-                .any(|foreign| foreign.to == entity && foreign.columns == [column] && foreign.to_columns == [key])
-        };
-        let mut begun = false;
-        for change in self.entries.iter_mut().chain(&mut self.undone).flat_map(|entry| &mut entry.changes) {
-            let owner = change.entity();
-            let swap = |column: usize, value: &mut Value| {
-                if *value == *old && (refers(owner, column) || (owner == entity && column == key)) {
-                    value.clone_from(new);
-                }
-            };
-            match change {
-                Change::Insert { columns, values, given, .. } => {
-                    let own = owner == entity
-                        && *given
-                        && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == old);
-                    begun |= own;
-                    if begun {
-                        for (column, value) in columns.iter().zip(values) {
-                            swap(*column, value);
-                        }
-                    }
-                }
-                Change::Update { key: row, set, base, .. } if begun => {
-                    if let (true, [only]) = (owner == entity, row.as_mut_slice()) {
-                        swap(key, only);
-                    }
-                    for (column, value) in set.iter_mut().chain(base) {
-                        swap(*column, value);
-                    }
-                }
-                Change::Delete { key: row, base, .. } if begun => {
-                    if let (true, [only]) = (owner == entity, row.as_mut_slice()) {
-                        swap(key, only);
-                    }
-                    for (column, value) in base {
-                        swap(*column, value);
-                    }
-                }
-                Change::Update { .. } | Change::Delete { .. } => {}
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let swap = Swap { catalog: &catalog, entity, old, new };
+        swap.apply(&mut self.entries, false);
+        // What was undone, and what edits replaced, may come back.
+        for (_, before) in &mut self.edits {
+            swap.apply(before, false);
+        }
+        for step in &mut self.undone {
+            match step {
+                Undone::Entry(entry) => swap.apply(std::slice::from_mut(entry), true),
+                Undone::Edit(after) => swap.apply(after, false),
             }
         }
         let name = &self.catalog.get(entity).name;
@@ -167,5 +173,64 @@ impl Session {
             quote_value(new)
         ));
         self.renumbered.push(Renumbered { entity, old: old.clone(), new: new.clone() });
+    }
+}
+
+/// A new key for an old one, wherever a journal means the staged record.
+struct Swap<'a> {
+    catalog: &'a Catalog,
+    entity: EntityId,
+    old: &'a Value,
+    new: &'a Value,
+}
+
+impl Swap<'_> {
+    /// Only what follows the staged record can mean it, unless it is known to have come before.
+    fn apply(&self, entries: &mut [Entry], mut begun: bool) {
+        let Some(key) = self.catalog.get(self.entity).numbered_key() else { return };
+        for change in entries.iter_mut().flat_map(|entry| &mut entry.changes) {
+            let owner = change.entity();
+            match change {
+                Change::Insert { columns, values, given, .. } => {
+                    begun |= owner == self.entity
+                        && *given
+                        && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == self.old);
+                    if begun {
+                        for (column, value) in columns.iter().zip(values) {
+                            self.replace(owner, *column, key, value);
+                        }
+                    }
+                }
+                Change::Update { key: row, set, base, .. } if begun => {
+                    if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
+                        self.replace(owner, key, key, only);
+                    }
+                    for (column, value) in set.iter_mut().chain(base) {
+                        self.replace(owner, *column, key, value);
+                    }
+                }
+                Change::Delete { key: row, base, .. } if begun => {
+                    if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
+                        self.replace(owner, key, key, only);
+                    }
+                    for (column, value) in base {
+                        self.replace(owner, *column, key, value);
+                    }
+                }
+                Change::Update { .. } | Change::Delete { .. } => {}
+            }
+        }
+    }
+
+    fn replace(&self, owner: EntityId, column: usize, key: usize, value: &mut Value) {
+        let refers =
+            || {
+                self.catalog.get(owner).foreign_keys.iter().any(|foreign| {
+                    foreign.to == self.entity && foreign.columns == [column] && foreign.to_columns == [key]
+                })
+            };
+        if *value == *self.old && ((owner == self.entity && column == key) || refers()) {
+            value.clone_from(self.new);
+        }
     }
 }

@@ -31,6 +31,8 @@ pub struct Console {
     pub context: Context,
     /// The screen and the settings.
     pub screen: Screen,
+    /// What the prompt says before the number staged: the database, a label, whether it can be written.
+    pub prompt: String,
 }
 
 /// The renderer, and what `.set` can change.
@@ -48,7 +50,8 @@ impl Console {
     /// A console over a session.
     #[must_use]
     pub fn new(context: Context, renderer: Renderer, options: Options, ask: Ask) -> Self {
-        Self { context, screen: Screen { renderer, options, ask, original: None } }
+        let prompt = context.name.clone();
+        Self { prompt, context, screen: Screen { renderer, options, ask, original: None } }
     }
 
     /// Runs one command's text.
@@ -108,6 +111,9 @@ impl Report for Screen {
     }
     fn line(&mut self, text: &str) -> Result<()> {
         self.renderer.line(text)
+    }
+    fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        self.renderer.marked(sign, text)
     }
     fn wants_notices(&self) -> bool {
         self.renderer.wants_notices()

@@ -137,7 +137,7 @@ pub fn interact(editor: &mut Editor, console: &mut Console) -> Result<()> {
 fn prompt(console: &Console) -> String {
     let staged = console.context.session.staged();
     let star = if staged == 0 { String::new() } else { format!("*{staged}") };
-    format!("{}{star}> ", console.context.name)
+    format!("{}{star}> ", console.prompt)
 }
 
 /// Runs all commands of what was typed; true when it asked to leave.
@@ -172,23 +172,37 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
     Ok(false)
 }
 
+/// What is said when staged changes stay on disk.
+const KEPT: &str = "kept: the next start says what is there, and `.recover` stages it again";
+
 /// Leaving with staged changes asks; there is always a way out. True when the shell may go.
 fn leave(editor: &mut Editor, console: &mut Console) -> Result<bool> {
     if console.context.session.is_clean() {
         return Ok(true);
     }
+    if console.context.session.is_sandbox() {
+        let counts = console.context.session.rollback()?;
+        console.screen.notice(Level::Info, &format!("the sandbox is gone: {counts}"))?;
+        return Ok(true);
+    }
     console.flush()?;
     let counts = console.context.session.counts();
+    let kept = console.context.session.is_kept();
+    let keep = if kept { ", [k]eep for next time" } else { "" };
     loop {
-        let question = format!("staged and not committed: {counts}. [c]ommit, [d]iscard or [s]tay? ");
+        let question = format!("staged and not committed: {counts}. [c]ommit, [d]iscard{keep} or [s]tay? ");
         let Some(answer) = editor.ask(&question) else {
-            // Ctrl-D or Ctrl-C at the question: leave without writing anything.
-            let counts = console.context.session.rollback()?;
-            console.screen.notice(Level::Warning, &format!("discarded: {counts}"))?;
+            // Ctrl-D or Ctrl-C at the question: leave without writing anything, and lose nothing that can be kept.
+            if kept {
+                console.screen.notice(Level::Warning, KEPT)?;
+            } else {
+                let counts = console.context.session.rollback()?;
+                console.screen.notice(Level::Warning, &format!("discarded: {counts}"))?;
+            }
             return Ok(true);
         };
         match answer.trim().to_lowercase().as_str() {
-            "c" | "commit" => match console.context.session.commit(false) {
+            "c" | "commit" => match console.context.session.commit(false, &[]) {
                 Ok(counts) => {
                     console.screen.notice(Level::Info, &format!("committed: {counts}"))?;
                     return Ok(true);
@@ -202,6 +216,10 @@ fn leave(editor: &mut Editor, console: &mut Console) -> Result<bool> {
             "d" | "discard" => {
                 let counts = console.context.session.rollback()?;
                 console.screen.notice(Level::Info, &format!("discarded: {counts}"))?;
+                return Ok(true);
+            }
+            "k" | "keep" if kept => {
+                console.screen.notice(Level::Info, KEPT)?;
                 return Ok(true);
             }
             "s" | "stay" => return Ok(false),

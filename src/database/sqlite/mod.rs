@@ -167,6 +167,27 @@ impl Store for SqliteStore {
         }
     }
 
+    fn savepoint(&mut self) -> Result<()> {
+        self.connection.batch_execute("SAVEPOINT diesel_shell").map_err(|e| translate(&e))
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.connection.batch_execute("RELEASE diesel_shell").map_err(|e| translate(&e))
+    }
+
+    fn back_to_savepoint(&mut self) -> Result<()> {
+        self.connection.batch_execute("ROLLBACK TO diesel_shell; RELEASE diesel_shell").map_err(|e| translate(&e))
+    }
+
+    fn reconnect(&mut self) -> Result<()> {
+        // A file does not go away; what looked like it is reported by the next statement.
+        Ok(())
+    }
+
+    fn set_read_only(&mut self) -> Result<()> {
+        self.connection.batch_execute("PRAGMA query_only = ON").map_err(|e| translate(&e))
+    }
+
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
         Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
@@ -209,7 +230,7 @@ impl Store for SqliteStore {
     }
 
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
-        let before = total_changes(&mut self.connection)?;
+        let before = counters(&mut self.connection)?;
         {
             let query = row::RawQuery(sql);
             let rows = LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))?;
@@ -227,8 +248,11 @@ impl Store for SqliteStore {
                 }
             }
         }
-        let after = total_changes(&mut self.connection)?;
-        Ok(RawOutcome { affected: usize::try_from(after - before).unwrap_or(0) })
+        let after = counters(&mut self.connection)?;
+        Ok(RawOutcome {
+            affected: usize::try_from(after.0 - before.0).unwrap_or(0),
+            changed_schema: after.1 != before.1,
+        })
     }
 
     fn revisions(&mut self) -> Result<Vec<Revision>> {
@@ -240,8 +264,11 @@ impl Store for SqliteStore {
     }
 }
 
-fn total_changes(connection: &mut SqliteConnection) -> Result<i64> {
-    diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("total_changes()"))
+/// How many rows this connection has changed, and the version of the schema.
+fn counters(connection: &mut SqliteConnection) -> Result<(i64, i64)> {
+    use diesel::sql_types::BigInt;
+    let version = "(SELECT schema_version FROM pragma_schema_version)";
+    diesel::select((diesel::dsl::sql::<BigInt>("total_changes()"), diesel::dsl::sql::<BigInt>(version)))
         .get_result(connection)
         .map_err(|e| translate(&e))
 }
@@ -307,7 +334,7 @@ mod tests {
         let mut store = SqliteStore::open(Path::new(":memory:"), Open::Create).unwrap();
         let mut sink = Texts(Vec::new());
         for sql in ["create table a (n int)", "create table b (n int)"] {
-            assert_eq!(store.raw(sql, &mut sink).unwrap(), RawOutcome::default());
+            assert_eq!(store.raw(sql, &mut sink).unwrap(), RawOutcome { affected: 0, changed_schema: true });
         }
         let mut catalog = Catalog::default();
         infer::add_tables(&mut catalog, store.tables().unwrap());

@@ -1,0 +1,219 @@
+//! What else happens: from the foreign keys' own actions, before anything is staged.
+
+use super::{Context, Front};
+use crate::language::ast::{CompareOp, Function};
+use crate::model::{Catalog, DataType, EntityId, ForeignKey, ReferentialAction, Value};
+use crate::outcome::HeaderColumn;
+use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select};
+use crate::{Error, ErrorKind, Result};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// How many keys one query asks for.
+const BATCH: usize = 500;
+
+/// How deep cascades are followed.
+const DEPTH: usize = 8;
+
+/// What deleting rows does to rows that refer to them.
+#[derive(Debug, Default)]
+pub struct Consequences {
+    /// Rows that go too, by entity.
+    deleted: Vec<(EntityId, usize)>,
+    /// Rows whose reference is emptied.
+    emptied: Vec<(EntityId, usize)>,
+    /// Rows that forbid it.
+    blocking: Vec<(EntityId, usize)>,
+}
+
+impl Consequences {
+    /// Looks for rows that refer to rows about to be deleted, other than those that go with them.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn of(entity: EntityId, rows: &[Vec<Value>], going: &HashSet<String>, context: &mut Context) -> Result<Self> {
+        let mut found = Self::default();
+        found.follow(entity, rows, going, 0, context)?;
+        Ok(found)
+    }
+
+    fn follow(
+        &mut self,
+        entity: EntityId,
+        rows: &[Vec<Value>],
+        going: &HashSet<String>,
+        depth: usize,
+        context: &mut Context,
+    ) -> Result<()> {
+        let catalog = Arc::clone(context.session.catalog());
+        let referring: Vec<(EntityId, ForeignKey)> = catalog
+            .iter()
+            .flat_map(|(id, model)| model.foreign_keys.iter().map(move |key| (id, key.clone())))
+            .filter(|(_, key)| key.to == entity)
+            .collect();
+        for (id, key) in referring {
+            let mut children = Vec::new();
+            for batch in rows.chunks(BATCH) {
+                let select = referring_rows(id, &key, batch, &catalog);
+                context.session.query(&select, &mut |cells| {
+                    children.push(cells.iter().map(|cell| cell.to_value()).collect::<Vec<Value>>());
+                    Ok(true)
+                })?;
+            }
+            children.retain(|row| !going.contains(&identity(id, row, &catalog)));
+            // A row that refers to itself goes with itself.
+            if id == entity {
+                let own: HashSet<String> = rows.iter().map(|row| identity(id, row, &catalog)).collect();
+                children.retain(|row| !own.contains(&identity(id, row, &catalog)));
+            }
+            if children.is_empty() {
+                continue;
+            }
+            let count = children.len();
+            match key.on_delete {
+                ReferentialAction::Restrict => add(&mut self.blocking, id, count),
+                ReferentialAction::SetNull | ReferentialAction::SetDefault => add(&mut self.emptied, id, count),
+                ReferentialAction::Cascade => {
+                    add(&mut self.deleted, id, count);
+                    if depth < DEPTH {
+                        self.follow(id, &children, going, depth + 1, context)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what the database would refuse, with the way out.
+    ///
+    /// # Errors
+    /// `Constraint` when rows that stay forbid it.
+    pub fn check(&self, entity: EntityId, name: &str, catalog: &Catalog) -> Result<()> {
+        if self.blocking.is_empty() {
+            return Ok(());
+        }
+        let error = Error::new(
+            ErrorKind::Constraint,
+            format!("{name} is still referred to by {}", listed(&self.blocking, catalog)),
+        );
+        let model = catalog.get(entity);
+        let ways: Vec<&str> = self
+            .blocking
+            .iter()
+            .filter_map(|(id, _)| {
+                model.relationships.iter().find(|way| !way.owning && way.to == *id && way.link.is_none())
+            })
+            .map(|way| way.name.as_str())
+            .collect();
+        Err(if ways.is_empty() {
+            error
+        } else {
+            error.hint(format!("delete them too: `delete {name} with {}`", ways.join(", ")))
+        })
+    }
+
+    /// "; also deletes 3 posts", or nothing.
+    #[must_use]
+    pub fn told(&self, catalog: &Catalog) -> String {
+        let mut text = String::new();
+        if !self.deleted.is_empty() {
+            text.push_str(&format!("; also deletes {}", listed(&self.deleted, catalog)));
+        }
+        if !self.emptied.is_empty() {
+            text.push_str(&format!("; empties the reference of {}", listed(&self.emptied, catalog)));
+        }
+        text
+    }
+}
+
+fn add(to: &mut Vec<(EntityId, usize)>, id: EntityId, count: usize) {
+    match to.iter_mut().find(|(known, _)| *known == id) {
+        Some((_, number)) => *number += count,
+        None => to.push((id, count)),
+    }
+}
+
+fn listed(counts: &[(EntityId, usize)], catalog: &Catalog) -> String {
+    let parts: Vec<String> = counts.iter().map(|(id, count)| super::read::counted(catalog.get(*id), *count)).collect();
+    parts.join(" and ")
+}
+
+/// A row's identity among all tables.
+pub fn identity(entity: EntityId, row: &[Value], catalog: &Catalog) -> String {
+    let model = catalog.get(entity);
+    let key: Vec<&Value> =
+        if model.key.is_empty() { row.iter().collect() } else { model.key.iter().map(|at| &row[*at]).collect() };
+    format!("{entity:?}{key:?}")
+}
+
+/// All columns of the rows that refer to some rows by a foreign key.
+fn referring_rows(id: EntityId, key: &ForeignKey, rows: &[Vec<Value>], catalog: &Catalog) -> Select {
+    let alias = Alias(0);
+    let model = catalog.get(id);
+    let column = |at: usize| Expr::Column(ColumnRef { alias, entity: id, column: at });
+    let value = |at: usize, row: &[Value], to: usize| Expr::Value(row[to].clone(), model.columns[at].data_type.clone());
+    let filter = match (key.columns.as_slice(), key.to_columns.as_slice()) {
+        ([at], [to]) => Expr::In(Box::new(column(*at)), rows.iter().map(|row| value(*at, row, *to)).collect()),
+        _ => Expr::Or(
+            rows.iter()
+                .map(|row| {
+                    let pairs = key.columns.iter().zip(&key.to_columns);
+                    Expr::And(
+                        pairs
+                            .map(|(at, to)| {
+                                Expr::Compare(Box::new(column(*at)), CompareOp::Eq, Box::new(value(*at, row, *to)))
+                            })
+                            .collect(),
+                    )
+                })
+                .collect(),
+        ),
+    };
+    let columns = model
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, known)| Output {
+            expr: column(at),
+            column: HeaderColumn { name: known.name.clone(), data_type: known.data_type.clone(), masked: false },
+        })
+        .collect();
+    select(id, columns, Some(filter))
+}
+
+fn select(entity: EntityId, columns: Vec<Output>, filter: Option<Expr>) -> Select {
+    Select {
+        from: From { entity, alias: Alias(0), joins: Vec::new() },
+        columns,
+        filter,
+        group_by: Vec::new(),
+        distinct: false,
+        order: Vec::new(),
+        limit: None,
+        offset: None,
+    }
+}
+
+/// How many rows a table has, with what is staged.
+pub fn total(entity: EntityId, context: &mut Context) -> Result<usize> {
+    let column = HeaderColumn { name: "count".into(), data_type: DataType::Int(64), masked: false };
+    let select = select(entity, vec![Output { expr: Expr::Aggregate(Function::Count, None), column }], None);
+    let mut total = 0;
+    context.session.query(&select, &mut |cells| {
+        if let crate::model::Cell::Int(number) = cells[0] {
+            total = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+        Ok(false)
+    })?;
+    Ok(total)
+}
+
+/// Asks before many rows or a whole table are changed; true when it may go on.
+pub fn agreed(what: &str, rows: usize, total: usize, context: &Context, front: &mut dyn Front) -> Result<bool> {
+    let many = rows > context.confirm || (rows > 1 && rows == total);
+    if !context.interactive || !many {
+        return Ok(true);
+    }
+    let whole = if rows == total { ", the whole table" } else { "" };
+    Ok(front.ask(&format!("{what} ({rows} of {total} rows{whole})?"))? != Some(false))
+}

@@ -1,0 +1,249 @@
+//! Commit: one short transaction, all or nothing, tried again when the database asks for it.
+
+use super::journal::{Change, Counts};
+use super::net::Net;
+use super::{Hold, Session};
+use crate::language::quote::quote_value;
+use crate::model::{EntityId, Value};
+use crate::{Error, ErrorKind, Result};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// How often a commit is tried.
+const TRIES: u32 = 6;
+
+/// The first wait between tries; each is twice the one before.
+const BACKOFF: Duration = Duration::from_millis(40);
+
+const KEPT: &str = "nothing was written; what was staged is still staged (`status`, `diff`, `undo`, `rollback`)";
+
+impl Session {
+    /// Commits everything that is staged, or what is staged for some entities, in one transaction, all or nothing. Gives
+    /// what was written.
+    ///
+    /// Busy databases, deadlocks and serialization failures are answered by replaying the journal, a bounded number of
+    /// times; so is a connection that is lost before COMMIT was sent.
+    ///
+    /// # Errors
+    /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try. The journal is kept.
+    pub fn commit(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
+        if self.sandbox && !dry_run {
+            return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed")
+                .hint("`commit --dry-run` tries it; start without --sandbox to write"));
+        }
+        let mut wait = BACKOFF;
+        for _ in 1..TRIES {
+            match self.commit_once(dry_run, only) {
+                Err(error) if error.kind.is_transient() => {
+                    if error.kind == ErrorKind::Connection {
+                        self.reconnect()?;
+                    }
+                    std::thread::sleep(wait);
+                    wait *= 2;
+                }
+                done => return done,
+            }
+        }
+        self.commit_once(dry_run, only)
+    }
+
+    /// Makes a lost connection again; the journal is replayed by whatever needs it.
+    ///
+    /// # Errors
+    /// `Connection` when the database cannot be reached.
+    pub(super) fn reconnect(&mut self) -> Result<()> {
+        self.open = false;
+        self.flushed = 0;
+        self.store.reconnect()
+    }
+
+    fn commit_once(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
+        let partial = !only.is_empty();
+        let all = if partial || self.hold == Hold::No { self.net() } else { Vec::new() };
+        let counts = if partial {
+            let mut counts = Counts::default();
+            all.iter().filter(|net| only.contains(&net.change.entity())).for_each(|net| counts.count(&net.change));
+            counts
+        } else {
+            self.counts()
+        };
+        if partial {
+            self.end()?;
+            self.begin(true)?;
+            self.renumber()?;
+            let nets: Vec<Net> = self.net().into_iter().filter(|net| only.contains(&net.change.entity())).collect();
+            self.send_all(&nets, only).or_else(|error| self.end().and(Err(error)))?;
+        } else if self.hold == Hold::Yes {
+            self.flush()?;
+        } else if !self.entries.is_empty() {
+            self.begin(true)?;
+            self.renumber()?;
+            let nets = self.net();
+            self.send_all(&nets, only).or_else(|error| self.end().and(Err(error)))?;
+        }
+        if dry_run {
+            self.end()?;
+            return Ok(counts);
+        }
+        if self.open {
+            self.keep_safe(|keeper, _, _| keeper.committing())?;
+            let id = self.store.transaction_id();
+            match self.store.commit() {
+                Ok(()) => self.open = false,
+                Err(error) if error.kind == ErrorKind::Connection => {
+                    return self.unknown(error, id.as_deref(), counts, only);
+                }
+                Err(error) => {
+                    self.end()?;
+                    self.keep_safe(super::recovery::Keeper::rewrite)?;
+                    return Err(error.hint(KEPT));
+                }
+            }
+        }
+        self.written(only)?;
+        Ok(counts)
+    }
+
+    /// The answer to COMMIT was lost: look up what became of it before anything is sent again.
+    fn unknown(&mut self, error: Error, id: Option<&str>, counts: Counts, only: &[EntityId]) -> Result<Counts> {
+        self.reconnect().map_err(|cause| {
+            cause
+                .hint("the connection was lost while COMMIT was under way: whether it was written is not known")
+                .hint("what was staged is kept; `commit` looks it up before it sends anything again")
+        })?;
+        let committed = id.and_then(|id| self.store.was_committed(id)).or_else(|| {
+            let nets = self.net();
+            let mine = nets.iter().filter(|net| only.is_empty() || only.contains(&net.change.entity()));
+            let told: Vec<Option<bool>> = mine.map(|net| self.is_applied(&net.change)).collect();
+            // One that cannot be told is enough not to know.
+            told.into_iter().collect::<Option<Vec<bool>>>().map(|told| told.iter().all(|applied| *applied))
+        });
+        match committed {
+            Some(true) => {
+                self.warnings.push("the connection was lost during COMMIT; the database has the changes".into());
+                self.written(only)?;
+                Ok(counts)
+            }
+            // It was rolled back, and may be sent again.
+            Some(false) => Err(Error { kind: ErrorKind::Connection, ..error }),
+            None => Err(Error::new(
+                ErrorKind::Database,
+                "the connection was lost while COMMIT was under way, and whether it was written cannot be told",
+            )
+            .hint("look at the data; then `rollback` if it is there, or `commit` again if it is not")),
+        }
+    }
+
+    /// Whether a change is in the database already; none where that cannot be told.
+    pub(super) fn is_applied(&mut self, change: &Change) -> Option<bool> {
+        let entity = change.entity();
+        let model = self.catalog.get(entity).clone();
+        let key = change.key(&self.catalog)?;
+        let by: Vec<(usize, Value)> = model.key.iter().copied().zip(key).collect();
+        let row = self.row(entity, &by);
+        Some(match change {
+            Change::Insert { columns, values, .. } => {
+                row.is_some_and(|row| columns.iter().zip(values).all(|(at, value)| row[*at] == *value))
+            }
+            Change::Update { set, .. } => row.is_some_and(|row| set.iter().all(|(at, value)| row[*at] == *value)),
+            Change::Delete { .. } => row.is_none(),
+        })
+    }
+
+    fn send_all(&mut self, nets: &[Net], only: &[EntityId]) -> Result<()> {
+        for net in nets {
+            let Err(error) = self.send(&net.change) else { continue };
+            if error.kind.is_transient() {
+                return Err(error);
+            }
+            let error = if only.is_empty() { error } else { self.depends(error, net, only) };
+            let entry = &self.entries[net.entry];
+            let mut error = error.from_place(entry.place.clone());
+            error.message = format!("change #{}: {}", entry.number, error.message);
+            if error.kind == ErrorKind::Conflict {
+                let name = self.spelled(&net.change);
+                error =
+                    error.hint(format!("`keep mine {name}`, `keep theirs {name}` or `discard {name}`, then `commit`"));
+            }
+            if error.kind == ErrorKind::Constraint {
+                error = error.hint(format!("`discard {}` takes it out", self.spelled(&net.change)));
+            }
+            return Err(error.hint(KEPT));
+        }
+        Ok(())
+    }
+
+    /// Why a change cannot be committed without others.
+    fn depends(&self, error: Error, net: &Net, only: &[EntityId]) -> Error {
+        let model = self.catalog.get(net.change.entity());
+        let other = model
+            .foreign_keys
+            .iter()
+            .map(|key| key.to)
+            .chain(self.catalog.iter().filter_map(|(id, other)| {
+                other.foreign_keys.iter().any(|key| key.to == net.change.entity()).then_some(id)
+            }))
+            .find(|id| {
+                !only.contains(id)
+                    && self.entries.iter().any(|entry| entry.changes.iter().any(|change| change.entity() == *id))
+            });
+        match other {
+            Some(id) => {
+                error.hint(format!("it may depend on what is staged for {}: commit both", self.catalog.get(id).plural))
+            }
+            None => error,
+        }
+    }
+
+    /// `user 1`, as it is typed.
+    pub(super) fn spelled(&self, change: &Change) -> String {
+        let model = self.catalog.get(change.entity());
+        let key: Vec<String> = change.key(&self.catalog).unwrap_or_default().iter().map(quote_value).collect();
+        if key.len() == 1 {
+            format!("{} {}", model.name, key.concat())
+        } else {
+            format!("{} ({})", model.name, key.join(", "))
+        }
+    }
+
+    /// The database has what was staged: forget it.
+    fn written(&mut self, only: &[EntityId]) -> Result<()> {
+        if only.is_empty() {
+            self.forget();
+            return self.keep_safe(|keeper, _, _| keeper.clear());
+        }
+        let only: HashSet<EntityId> = only.iter().copied().collect();
+        for entry in &mut self.entries {
+            entry.changes.retain(|change| !only.contains(&change.entity()));
+        }
+        self.entries.retain(|entry| !entry.changes.is_empty());
+        self.flushed = 0;
+        self.barrier();
+        self.keep_safe(super::recovery::Keeper::rewrite)
+    }
+
+    /// Discards everything that is staged. Gives what it was.
+    ///
+    /// # Errors
+    /// When the database cannot roll back.
+    pub fn rollback(&mut self) -> Result<Counts> {
+        let counts = self.counts();
+        self.end()?;
+        self.forget();
+        self.keep_safe(|keeper, _, _| keeper.clear())?;
+        Ok(counts)
+    }
+
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.flushed = 0;
+        self.barrier();
+    }
+
+    /// Nothing before this point can be undone or redone.
+    fn barrier(&mut self) {
+        self.undone.clear();
+        self.edits.clear();
+        self.savepoints.clear();
+    }
+}

@@ -1,0 +1,339 @@
+//! The journal on disk: what was acknowledged at a terminal survives kill -9 and a power cut.
+//!
+//! One file a shell, in a folder of the user's own, locked while its shell lives. A line is one entry, as JSON; anything
+//! but an append rewrites the file in place of the old one. Values of masked columns are left out: secrets do not belong
+//! in files.
+
+use super::journal::{Change, Entry};
+use crate::model::{Catalog, EntityId, Value};
+use crate::text::Place;
+use crate::{Error, ErrorKind, Result};
+use serde_json::{Map, Value as Json, json};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How many shells may keep files for one database at the same time.
+const SLOTS: usize = 1_000;
+
+/// The line that precedes a COMMIT: whether it arrived must be looked up.
+const COMMITTING: &str = "{\"committing\":true}\n";
+
+/// Keeps the journal of one session on disk.
+#[derive(Debug)]
+pub struct Keeper {
+    file: File,
+    /// Holds the lock on the slot for as long as the shell lives.
+    _lock: File,
+    path: PathBuf,
+    lock_path: PathBuf,
+}
+
+/// What a shell that is gone has left behind.
+#[derive(Debug)]
+pub struct Left {
+    path: PathBuf,
+    _lock: File,
+    lock_path: PathBuf,
+    lines: Vec<Json>,
+    /// It ended while a COMMIT was under way.
+    pub committing: bool,
+}
+
+fn failed(path: &Path, cause: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Io, format!("cannot keep the recovery file {}: {cause}", path.display()))
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// A name for files that belong to one database; nothing of the URL, which may hold a password, can be read from it.
+fn stem(database: &str) -> String {
+    // FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Stable between versions, unlike std's hasher.
+    let hash = database
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+/// Opens a file of one's own for a database in a folder, and gives what shells before have left there.
+///
+/// # Errors
+/// `Io` when the folder or a file cannot be made.
+pub fn open(folder: &Path, database: &str) -> Result<(Keeper, Vec<Left>)> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|cause| failed(folder, &cause))?;
+    let stem = stem(database);
+    let mut left = Vec::new();
+    for slot in 0..SLOTS {
+        let path = folder.join(format!("{stem}.{slot}.journal"));
+        let lock_path = folder.join(format!("{stem}.{slot}.lock"));
+        let lock = private().open(&lock_path).map_err(|cause| failed(&lock_path, &cause))?;
+        if lock.try_lock().is_err() {
+            // Another shell is at work on this database.
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        if text.is_empty() {
+            let file = private().open(&path).map_err(|cause| failed(&path, &cause))?;
+            return Ok((Keeper { file, _lock: lock, path, lock_path }, left));
+        }
+        // A torn last line was never acknowledged.
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let lines: Vec<Json> = whole.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let committing = lines.last().is_some_and(|line| line.get("committing").is_some());
+        left.push(Left { path, _lock: lock, lock_path, lines, committing });
+    }
+    Err(failed(folder, &"every slot is taken"))
+}
+
+impl Keeper {
+    /// Adds an entry; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// `Io`, likewise for everything else here.
+    pub fn append(&mut self, entry: &Entry, catalog: &Catalog) -> Result<()> {
+        let mut line = to_json(entry, catalog).to_string();
+        line.push('\n');
+        self.write(line.as_bytes())
+    }
+
+    /// Says that a COMMIT is about to be sent.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn committing(&mut self) -> Result<()> {
+        self.write(COMMITTING.as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self
+            .file
+            .seek(std::io::SeekFrom::End(0))
+            .and_then(|_| self.file.write_all(bytes))
+            .and_then(|()| self.file.sync_data());
+        written.map_err(|cause| failed(&self.path, &cause))
+    }
+
+    /// Puts a whole journal in place of what is there.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn rewrite(&mut self, entries: &[Entry], catalog: &Catalog) -> Result<()> {
+        let mut text = String::new();
+        for entry in entries {
+            text.push_str(&to_json(entry, catalog).to_string());
+            text.push('\n');
+        }
+        // In a new file that takes the old one's name, so that a crash leaves one or the other.
+        let new = self.path.with_extension("new");
+        let replaced = || -> std::io::Result<File> {
+            let mut file = private().open(&new)?;
+            file.set_len(0)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_data()?;
+            std::fs::rename(&new, &self.path)?;
+            Ok(file)
+        };
+        self.file = replaced().map_err(|cause| failed(&self.path, &cause))?;
+        Ok(())
+    }
+
+    /// Forgets everything.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn clear(&mut self) -> Result<()> {
+        self.file.set_len(0).and_then(|()| self.file.sync_data()).map_err(|cause| failed(&self.path, &cause))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Nothing staged, nothing to find: leave no files about.
+        if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(&self.lock_path);
+        }
+    }
+}
+
+impl Left {
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.iter().filter(|line| line.get("changes").is_some()).count()
+    }
+
+    /// The entries as they were staged, and what could not be brought back, one line each.
+    #[must_use]
+    pub fn entries(&self, catalog: &Catalog) -> (Vec<Entry>, Vec<String>) {
+        let mut warnings = Vec::new();
+        let entries = self
+            .lines
+            .iter()
+            .filter(|line| line.get("changes").is_some())
+            .filter_map(|line| match from_json(line, catalog, &mut warnings) {
+                Ok(entry) => Some(entry),
+                Err(error) => {
+                    warnings.push(format!("a staged change could not be brought back: {}", error.message));
+                    None
+                }
+            })
+            .collect();
+        (entries, warnings)
+    }
+
+    /// Forgets it.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn remove(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|cause| failed(&self.path, &cause))?;
+        let _ = std::fs::remove_file(&self.lock_path);
+        Ok(())
+    }
+}
+
+fn value_to_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => json!(value),
+        Value::Int(value) => json!(value),
+        // As text: JSON has no infinity, and a double's shortest spelling reads back exactly.
+        Value::Float(value) => json!({ "float": value.to_string() }),
+        Value::Text(value) => json!(value),
+        Value::Bytes(bytes) => json!({ "bytes": bytes }),
+    }
+}
+
+fn value_from_json(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => Value::Int(number.as_i64()?),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Object(object) => {
+            if let Some(text) = object.get("float") {
+                Value::Float(text.as_str()?.parse().ok()?)
+            } else {
+                let bytes = object.get("bytes")?.as_array()?;
+                Value::Bytes(bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect::<Option<_>>()?)
+            }
+        }
+        Json::Array(_) => return None,
+    })
+}
+
+fn pairs<'v>(entity: EntityId, values: impl Iterator<Item = (usize, &'v Value)>, catalog: &Catalog) -> Json {
+    let columns = &catalog.get(entity).columns;
+    let mut map = Map::new();
+    for (at, value) in values {
+        // A secret is named, but not kept.
+        let kept =
+            if columns[at].masked && !value.is_null() { json!({ "masked": true }) } else { value_to_json(value) };
+        map.insert(columns[at].name.clone(), kept);
+    }
+    Json::Object(map)
+}
+
+fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
+    let changes: Vec<Json> = entry
+        .changes
+        .iter()
+        .map(|change| {
+            let entity = change.entity();
+            let table = catalog.get(entity).qualified();
+            let listed =
+                |values: &[(usize, Value)]| pairs(entity, values.iter().map(|(at, value)| (*at, value)), catalog);
+            let key = |key: &[Value]| key.iter().map(value_to_json).collect::<Vec<_>>();
+            match change {
+                Change::Insert { columns, values, given, .. } => json!({
+                    "add": table, "values": pairs(entity, columns.iter().copied().zip(values), catalog), "given": given,
+                }),
+                Change::Update { key: row, set, base, .. } => {
+                    json!({ "set": table, "key": key(row), "values": listed(set), "base": listed(base) })
+                }
+                Change::Delete { key: row, base, .. } => {
+                    json!({ "delete": table, "key": key(row), "base": listed(base) })
+                }
+            }
+        })
+        .collect();
+    match &entry.place {
+        Some(place) => json!({
+            "number": entry.number, "source": place.source.as_ref(), "line": place.line, "changes": changes,
+        }),
+        None => json!({ "number": entry.number, "changes": changes }),
+    }
+}
+
+fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Result<Entry> {
+    let broken = || Error::new(ErrorKind::Io, "the recovery file is damaged here");
+    let changes = line.get("changes").and_then(Json::as_array).ok_or_else(broken)?;
+    let mut read = Vec::with_capacity(changes.len());
+    for change in changes {
+        let (verb, table) = ["add", "set", "delete"]
+            .into_iter()
+            .find_map(|verb| change.get(verb).and_then(Json::as_str).map(|table| (verb, table)))
+            .ok_or_else(broken)?;
+        let entity = catalog.resolve(table)?;
+        let model = catalog.get(entity);
+        let mut listed = |name: &str, warn: bool| -> Result<Vec<(usize, Value)>> {
+            let map = change.get(name).and_then(Json::as_object).ok_or_else(broken)?;
+            let mut values = Vec::with_capacity(map.len());
+            for (column, json) in map {
+                let Some(at) = model.columns.iter().position(|known| known.name == *column) else {
+                    return Err(Error::invalid(format!("{} has no column {column} any more", model.name)));
+                };
+                if json.get("masked").is_some() {
+                    if warn {
+                        warnings
+                            .push(format!("{column} of a {} is a secret and was not kept: set it again", model.name));
+                    }
+                    continue;
+                }
+                values.push((at, value_from_json(json).ok_or_else(broken)?));
+            }
+            Ok(values)
+        };
+        let key = || -> Result<Vec<Value>> {
+            let key = change.get("key").and_then(Json::as_array).ok_or_else(broken)?;
+            key.iter().map(|json| value_from_json(json).ok_or_else(broken)).collect()
+        };
+        read.push(match verb {
+            "add" => {
+                let (columns, values): (Vec<usize>, Vec<Value>) = listed("values", true)?.into_iter().unzip();
+                let given = change.get("given").and_then(Json::as_bool).unwrap_or(false);
+                Change::Insert { entity, columns: Rc::from(columns), values, given }
+            }
+            "set" => {
+                // Only what has both its values: a secret has one or none.
+                let (mut set, mut base) = (listed("values", true)?, listed("base", false)?);
+                set.retain(|(at, _)| base.iter().any(|(known, _)| known == at));
+                base.retain(|(at, _)| set.iter().any(|(known, _)| known == at));
+                if set.is_empty() {
+                    continue;
+                }
+                Change::Update { entity, key: key()?, set, base }
+            }
+            _ => Change::Delete { entity, key: key()?, base: listed("base", false)? },
+        });
+    }
+    let place = line.get("source").and_then(Json::as_str).map(|source| Place {
+        source: source.into(),
+        line: line.get("line").and_then(Json::as_u64).and_then(|line| u32::try_from(line).ok()).unwrap_or(1),
+        column: 1,
+    });
+    let number = line.get("number").and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Ok(Entry { number, place, changes: read })
+}
