@@ -130,12 +130,11 @@ fn conflicts_are_shown_three_ways_and_settled() {
         terminal.says("count posts", "2");
         terminal.says("status", "staged: 1 changed");
         terminal.line(settle);
-        let name = match settle {
-            "discard user john" => "john",
-            _ => {
-                terminal.says("commit", "committed: 1 changed");
-                "johnny"
-            }
+        let name = if settle == "discard user john" {
+            "john"
+        } else {
+            terminal.says("commit", "committed: 1 changed");
+            "johnny"
         };
         terminal.leave();
         shell
@@ -205,7 +204,7 @@ fn a_busy_database_is_waited_for() {
     let mut output = std::io::BufReader::new(other.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut output, &mut line).unwrap();
     let waiting = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(1_000));
+        std::thread::sleep(Duration::from_secs(1));
         std::io::Write::write_all(&mut input, b"commit\n").unwrap();
         drop(input);
         other.wait().unwrap()
