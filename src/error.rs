@@ -70,6 +70,8 @@ pub struct Error {
     pub span: Option<Span>,
     /// What would help, one line each: "did you mean `username`?", "expected a field name".
     pub hints: Vec<String>,
+    /// A name in it is not known; reading the schema again may help.
+    pub unknown: bool,
     /// Where the command was typed, when that is not the command now running (a staged change that fails later).
     pub place: Option<Place>,
 }
@@ -78,13 +80,19 @@ impl Error {
     /// An error with a kind and a message.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), span: None, hints: Vec::new(), place: None }
+        Self { kind, message: message.into(), span: None, hints: Vec::new(), unknown: false, place: None }
     }
 
     /// A name or value that does not fit the models.
     #[must_use]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// A name that is not known.
+    #[must_use]
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self { unknown: true, ..Self::invalid(message) }
     }
 
     /// Sets the place in the command's text, unless it is known already.

@@ -1,6 +1,7 @@
 //! The port to a database: what the session and the commands need, without naming Diesel.
 
 use crate::Result;
+use crate::model::infer::TableFacts;
 use crate::model::{Catalog, Cell};
 use crate::plan::query::Statement;
 
@@ -53,6 +54,9 @@ pub struct Revision {
     /// Whether the code has it; false for a version that only the database knows.
     pub known: bool,
 }
+
+/// Stops the statement that runs on a connection.
+pub type Cancel = Box<dyn Fn() + Send + Sync>;
 
 /// A connection to a database.
 pub trait Store {
@@ -152,6 +156,34 @@ pub trait Store {
     /// # Errors
     /// As `query`.
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome>;
+
+    /// What stops the running statement, from another thread; none where nothing can.
+    fn cancel(&self) -> Option<Cancel> {
+        None
+    }
+
+    /// All tables and views, as the database describes them.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn tables(&mut self) -> Result<Vec<TableFacts>>;
+
+    /// Whether the table of applied migrations is there; asking for revisions would make it.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn has_migrations_table(&mut self) -> Result<bool>;
+
+    /// Takes its migrations from the connection: this database has none of ours.
+    fn forget_migrations(&mut self);
+
+    /// A number that changes whenever the schema does; none where there is no such number.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn schema_version(&mut self) -> Result<Option<i64>> {
+        Ok(None)
+    }
 
     /// All migrations, oldest first.
     ///

@@ -34,6 +34,8 @@ pub fn run(
         "sql" => sql(rest, context, front)?,
         "explain" => explain_command(rest, context, front)?,
         "reset" => schema::reset(context, front)?,
+        "reload" => reload(context, front)?,
+        "open" => return Ok(Flow::Open(needed(name, first)?.to_owned())),
         "quit" | "exit" => return Ok(Flow::Quit),
         other => {
             return Err(Error::invalid(format!("there is no command .{other}")).at(name.span).suggest(
@@ -50,6 +52,14 @@ fn needed<'a>(name: &Name<'_>, argument: Option<&'a str>) -> Result<&'a str> {
         let usage = table::find(&format!(".{}", name.text)).map_or("", |command| command.usage);
         Error::invalid(format!(".{} needs something behind it", name.text)).at(name.span).hint(usage)
     })
+}
+
+/// `.reload`
+fn reload(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let changed = context.reload()?;
+    let models = context.session.catalog().iter().count();
+    let text = format!("{models} models{}", if changed { "; the schema has changed" } else { ", as before" });
+    front.notice(Level::Info, &text)
 }
 
 /// `.mode csv`; without a value it shows the setting.
@@ -147,6 +157,9 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
         return Err(Error::new(ErrorKind::Refused, "changes are staged, and SQL that writes does not mix with them")
             .at(rest.span)
             .hint("nothing was written; `commit` or `rollback` first"));
+    }
+    if outcome.changed_schema {
+        context.reload()?;
     }
     if begun {
         return front.end();

@@ -55,9 +55,14 @@ pub enum Flow {
     Next,
     /// With the commands of a file, then with the next one.
     Read(PathBuf),
+    /// With another database.
+    Open(String),
     /// Not at all.
     Quit,
 }
+
+/// Reads a database's models.
+pub type Models = Box<dyn Fn(&mut dyn crate::store::Store) -> Result<Catalog>>;
 
 /// Everything a command works on.
 pub struct Context {
@@ -67,6 +72,10 @@ pub struct Context {
     pub variables: HashMap<String, Bound>,
     /// The last result is a new record whose key the database has not given yet.
     pub added: bool,
+    /// Reads the database's models again.
+    pub models: Models,
+    /// The version of the schema that the models were read at, where the database counts it.
+    pub version: Option<i64>,
     /// The clock, in UTC.
     pub clock: fn() -> chrono::NaiveDateTime,
     /// From how many rows on `set` and `delete` ask at a terminal.
@@ -75,6 +84,44 @@ pub struct Context {
     pub interactive: bool,
     /// What the database is called in messages: a path, or a URL without its password.
     pub name: String,
+}
+
+impl Context {
+    /// Reads the schema again; true when it is not what it was. Variables of tables that are gone are forgotten.
+    ///
+    /// # Errors
+    /// The database's own; `Refused` when something is staged for what is gone.
+    pub fn reload(&mut self) -> Result<bool> {
+        let store = self.session.store();
+        self.version = store.schema_version()?;
+        let catalog = (self.models)(store)?;
+        let old = Arc::clone(self.session.catalog());
+        if catalog == *old {
+            return Ok(false);
+        }
+        self.session.set_catalog(Arc::new(catalog))?;
+        let new = Arc::clone(self.session.catalog());
+        let place = |id: EntityId| {
+            let model = old.get(id);
+            let found = new.iter().find(|(_, other)| other.qualified() == model.qualified());
+            found.filter(|(_, other)| other.columns.len() == model.columns.len()).map(|(id, _)| id)
+        };
+        self.variables.retain(|_, bound| match bound {
+            Bound::Record(record) => place(record.entity).map(|id| record.entity = id).is_some(),
+            Bound::Records(entity, _) => place(*entity).map(|id| *entity = id).is_some(),
+            Bound::Value(_) => true,
+        });
+        Ok(true)
+    }
+
+    /// Whether the database counts a schema other than the one that was read.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn is_stale(&mut self) -> Result<bool> {
+        let version = self.session.store().schema_version()?;
+        Ok(version.is_some() && version != self.version)
+    }
 }
 
 impl Resolver for Context {

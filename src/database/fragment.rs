@@ -27,6 +27,18 @@ pub trait Dialect: Backend {
 
     /// Whether NULLs sort before all values in ascending order.
     const NULLS_FIRST: bool;
+
+    /// What behind an expression makes it text.
+    const AS_TEXT: &'static str;
+
+    /// What an INSERT says before VALUES to give a key to an identity column that is always generated.
+    const OVERRIDING: &'static str;
+
+    /// Whether a result may have columns of this type as they are; others are cast to text.
+    fn is_native(data_type: &DataType) -> bool;
+
+    /// Whether values of this type can be compared; others are compared as text.
+    fn is_comparable(data_type: &DataType) -> bool;
 }
 
 /// A statement on its way to Diesel.
@@ -50,6 +62,33 @@ impl Query for Dynamic<'_> {
 }
 
 impl<C> RunQueryDsl<C> for Dynamic<'_> {}
+
+/// A statement with EXPLAIN before it, its values bound as ever.
+pub struct Explain<'a> {
+    /// `EXPLAIN `, `EXPLAIN QUERY PLAN `.
+    pub prefix: &'static str,
+    /// The statement.
+    pub inner: Dynamic<'a>,
+}
+
+impl QueryId for Explain<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Explain<'_> {
+    type SqlType = Untyped;
+}
+
+impl<C> RunQueryDsl<C> for Explain<'_> {}
+
+impl<DB: Dialect> QueryFragment<DB> for Explain<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        out.push_sql(self.prefix);
+        self.inner.walk_ast(out)
+    }
+}
 
 impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
@@ -118,7 +157,16 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
 
     fn select(&mut self, select: &'b Select) -> QueryResult<()> {
         self.out.push_sql(if select.distinct { "SELECT DISTINCT " } else { "SELECT " });
-        self.list(select.columns.iter().map(|output| &output.expr))?;
+        for (index, output) in select.columns.iter().enumerate() {
+            if index > 0 {
+                self.out.push_sql(", ");
+            }
+            self.expr(&output.expr)?;
+            // DISTINCT sorts by what is selected, so it must be the same expression.
+            if !DB::is_native(&output.column.data_type) {
+                self.out.push_sql(DB::AS_TEXT);
+            }
+        }
         self.from(&select.from)?;
         if let Some(filter) = &select.filter {
             self.out.push_sql(" WHERE ");
@@ -136,6 +184,10 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
             // SQLite's order of NULLs (least of all) on every backend, unless something else was asked for.
             let first = order.nulls_first.unwrap_or(!order.descending);
+            if order.nulls_first.is_none() && self.never_null(&order.expr, &select.from) {
+                // Said for nothing it would keep PostgreSQL from using an index.
+                continue;
+            }
             if first != (DB::NULLS_FIRST != order.descending) {
                 self.out.push_sql(if first { " NULLS FIRST" } else { " NULLS LAST" });
             }
@@ -148,6 +200,16 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an expression is a column that has no NULLs here.
+    fn never_null(&self, expr: &Expr, from: &From) -> bool {
+        match expr {
+            Expr::Column(column) => {
+                column.alias == from.alias && !self.catalog.get(column.entity).columns[column.column].nullable
+            }
+            _ => false,
+        }
     }
 
     fn list(&mut self, exprs: impl Iterator<Item = &'b Expr>) -> QueryResult<()> {
@@ -191,6 +253,10 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             Expr::In(value, items) => {
                 if items.is_empty() {
                     return self.constant(false);
+                }
+                if items.len() > 16 {
+                    // One statement for each length would crowd the cache of prepared ones.
+                    self.out.unsafe_to_cache_prepared();
                 }
                 self.expr(value)?;
                 self.out.push_sql(" IN (");
@@ -256,20 +322,37 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         Ok(())
     }
 
+    /// An expression as text.
+    fn as_text(&mut self, expr: &'b Expr) -> QueryResult<()> {
+        self.expr(expr)?;
+        if let Expr::Column(column) = expr
+            && !matches!(self.catalog.get(column.entity).columns[column.column].data_type, DataType::Text(_))
+        {
+            self.out.push_sql(DB::AS_TEXT);
+        }
+        Ok(())
+    }
+
     fn text(&mut self, value: &'b Expr, op: TextOp, pattern: &'b Expr) -> QueryResult<()> {
         match op {
-            TextOp::Like => self.infix(value, " LIKE ", pattern),
-            TextOp::Ilike => self.infix(value, if DB::LIKE_IGNORES_CASE { " LIKE " } else { " ILIKE " }, pattern),
+            TextOp::Like | TextOp::Ilike => {
+                self.as_text(value)?;
+                let plain = op == TextOp::Like || DB::LIKE_IGNORES_CASE;
+                self.out.push_sql(if plain { " LIKE " } else { " ILIKE " });
+                self.expr(pattern)
+            }
             TextOp::Contains => {
                 self.out.push_sql(DB::POSITION);
                 self.out.push_sql("(");
-                self.infix(value, ", ", pattern)?;
+                self.as_text(value)?;
+                self.out.push_sql(", ");
+                self.expr(pattern)?;
                 self.out.push_sql(") > 0");
                 Ok(())
             }
             TextOp::StartsWith => {
                 self.out.push_sql("substr(");
-                self.expr(value)?;
+                self.as_text(value)?;
                 self.out.push_sql(", 1, length(");
                 self.expr(pattern)?;
                 self.out.push_sql(")) = ");
@@ -278,13 +361,13 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             TextOp::EndsWith => {
                 // A text shorter than the ending would make the start negative, which counts from the other end.
                 self.out.push_sql("(length(");
-                self.expr(value)?;
+                self.as_text(value)?;
                 self.out.push_sql(") >= length(");
                 self.expr(pattern)?;
                 self.out.push_sql(") AND substr(");
-                self.expr(value)?;
+                self.as_text(value)?;
                 self.out.push_sql(", length(");
-                self.expr(value)?;
+                self.as_text(value)?;
                 self.out.push_sql(") - length(");
                 self.expr(pattern)?;
                 self.out.push_sql(") + 1) = ");
@@ -308,8 +391,12 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 }
                 self.name(insert.entity, *column)?;
             }
-            self.out.push_sql(") VALUES ");
             let types = &self.catalog.get(insert.entity).columns;
+            self.out.push_sql(")");
+            if insert.columns.iter().any(|column| types[*column].always) {
+                self.out.push_sql(DB::OVERRIDING);
+            }
+            self.out.push_sql(" VALUES ");
             for (row_index, row) in insert.rows.iter().enumerate() {
                 self.out.push_sql(if row_index == 0 { "(" } else { ", (" });
                 for (index, (column, value)) in insert.columns.iter().zip(row.iter()).enumerate() {
@@ -324,6 +411,9 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (index, column) in insert.returning.iter().enumerate() {
             self.out.push_sql(if index == 0 { " RETURNING " } else { ", " });
             self.name(insert.entity, *column)?;
+            if !DB::is_native(&self.catalog.get(insert.entity).columns[*column].data_type) {
+                self.out.push_sql(DB::AS_TEXT);
+            }
         }
         Ok(())
     }
@@ -342,8 +432,15 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (column, value) in base {
             self.out.push_sql(" AND ");
             self.name(entity, *column)?;
-            self.out.push_sql(DB::SAME);
-            DB::bind(&mut self.out, value, &known.columns[*column].data_type)?;
+            let data_type = &known.columns[*column].data_type;
+            if DB::is_comparable(data_type) {
+                self.out.push_sql(DB::SAME);
+                DB::bind(&mut self.out, value, data_type)?;
+            } else {
+                self.out.push_sql(DB::AS_TEXT);
+                self.out.push_sql(DB::SAME);
+                DB::bind(&mut self.out, value, &DataType::Text(None))?;
+            }
         }
         Ok(())
     }

@@ -2,5 +2,51 @@
 
 pub mod fragment;
 pub mod migrations;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod register;
 pub mod sqlite;
+pub mod url;
+
+use crate::store::Store;
+use crate::{Error, Result};
+use sqlite::{Open, SqliteStore};
+use url::Address;
+
+/// Migrations for each backend that is built in.
+pub struct Builtin {
+    /// For SQLite.
+    pub sqlite: migrations::Migrations<diesel::sqlite::Sqlite>,
+    /// For PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub postgres: migrations::Migrations<diesel::pg::Pg>,
+}
+
+/// Opens a database with the migrations that `db` works with there. Gives its name, for the prompt.
+///
+/// # Errors
+/// `Connection`, with the way out; passwords are left out.
+pub fn open(address: &Address, create: bool, migrations: Builtin) -> Result<(Box<dyn Store>, String)> {
+    match address {
+        Address::Sqlite(path) => {
+            let mut store = SqliteStore::open(path, if create { Open::Create } else { Open::Existing })?;
+            store.set_migrations(migrations.sqlite);
+            let name = path.file_stem().map_or_else(|| "sqlite".into(), |stem| stem.to_string_lossy().into_owned());
+            Ok((Box::new(store), name))
+        }
+        #[cfg(feature = "postgres")]
+        Address::Postgres(url) => {
+            let mut store = postgres::PgStore::open(url)?;
+            store.set_migrations(migrations.postgres);
+            let name = store.database()?;
+            Ok((Box::new(store), name))
+        }
+        #[cfg(not(feature = "postgres"))]
+        Address::Postgres(_) => Err(Error::new(crate::ErrorKind::Usage, "this build has no PostgreSQL backend")
+            .hint("build it with the feature `postgres`, which is on by default")),
+        Address::Unknown(scheme) => {
+            Err(Error::new(crate::ErrorKind::Usage, format!("there is no backend for {scheme}:// URLs"))
+                .hint("write a path or sqlite://PATH for SQLite, postgres://USER@HOST/DATABASE for PostgreSQL"))
+        }
+    }
+}

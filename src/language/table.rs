@@ -250,6 +250,22 @@ pub const COMMANDS: &[CommandInfo] = &[
     command(Shell, ".tables", ".tables", "the tables and views", &[], ""),
     command(
         Shell,
+        ".open",
+        ".open URL",
+        "another database: a path, sqlite://PATH or postgres://...",
+        &[".open shop.db", ".open postgres://localhost/shop"],
+        "What is staged must be committed or rolled back first.",
+    ),
+    command(
+        Shell,
+        ".reload",
+        ".reload",
+        "reads the schema again",
+        &[],
+        "A change by another program is noticed by itself.",
+    ),
+    command(
+        Shell,
         ".mode",
         ".mode [auto|table|vertical|list|csv|tsv|json|jsonl|markdown|repr]",
         "how results are shown",

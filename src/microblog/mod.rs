@@ -1,12 +1,19 @@
 //! The built-in context: users and their posts, registered as an embedder registers models.
 
+use crate::Result;
 use crate::database::register::Models;
+use crate::model::{Catalog, Entity, infer};
 use crate::schema::{posts, users};
+use crate::store::Store;
 use diesel::{Associations, Identifiable, Queryable, Selectable};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-/// The microblog's migrations, compiled in.
-pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// The microblog's migrations for SQLite, compiled in.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// The microblog's migrations for PostgreSQL, compiled in.
+#[cfg(feature = "postgres")]
+pub const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Somebody who writes.
 #[derive(Debug, Clone, PartialEq, Eq, Identifiable, Queryable, Selectable)]
@@ -59,4 +66,31 @@ pub fn models() -> Models {
                 .display(posts::body)
         })
         .belongs_to::<Post, User>("author", "posts")
+}
+
+/// The models of a database: the microblog's where it is one, or could become one (it is empty), and every other table by
+/// reflection. A database that is no microblog is parted from the microblog's migrations.
+///
+/// # Errors
+/// The database's own.
+pub fn catalog(store: &mut dyn Store) -> Result<Catalog> {
+    let tables = store.tables()?;
+    let microblog = models().into_catalog()?;
+    let has = |entity: &Entity| {
+        tables.iter().any(|table| {
+            table.name == entity.table
+                && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
+        })
+    };
+    let whole = tables.is_empty() || microblog.iter().all(|(_, entity)| has(entity));
+    // Partly downgraded: its own versions are on record.
+    let fits = whole
+        || (store.has_migrations_table()?
+            && store.revisions().is_ok_and(|all| all.iter().any(|known| known.known && known.applied)));
+    let mut catalog = if fits { microblog } else { Catalog::default() };
+    if !fits {
+        store.forget_migrations();
+    }
+    infer::add_tables(&mut catalog, tables);
+    Ok(catalog)
 }

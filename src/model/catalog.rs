@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub struct EntityId(pub(crate) usize);
 
 /// Every entity the shell knows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
     entities: Vec<Entity>,
     names: HashMap<String, Vec<EntityId>>,
@@ -81,12 +81,17 @@ impl Catalog {
                 if let [only] = exact.as_slice() {
                     return Ok(**only);
                 }
+                // As in SQL, a bare name is one of the default schema's.
+                let near: Vec<_> = several.iter().filter(|id| self.get(**id).schema.is_none()).collect();
+                if let [only] = near.as_slice() {
+                    return Ok(**only);
+                }
                 let full: Vec<String> = several.iter().map(|id| self.get(*id).qualified()).collect();
                 Err(Error::invalid(format!("`{name}` could be any of {}", full.join(", ")))
                     .hint("name one of them in full"))
             }
             None => {
-                let error = Error::invalid(format!("there is no model `{name}`"));
+                let error = Error::unknown(format!("there is no model `{name}`"));
                 if nearest(name, self.names.keys().map(String::as_str)).is_some() {
                     return Err(error.suggest(name, self.names.keys().map(String::as_str)));
                 }

@@ -29,6 +29,8 @@ pub struct Column {
     pub generated: bool,
     /// Whether the database numbers it (rowid, identity, serial).
     pub numbered: bool,
+    /// Whether only the database numbers it (GENERATED ALWAYS AS IDENTITY).
+    pub always: bool,
     /// Whether its values are hidden wherever they would be shown.
     pub masked: bool,
 }
@@ -44,6 +46,7 @@ impl Column {
             default: None,
             generated: false,
             numbered: false,
+            always: false,
             masked: false,
         }
     }
@@ -62,6 +65,9 @@ impl Column {
     pub fn check(&self, value: Value) -> Result<Value> {
         if self.generated {
             return Err(Error::invalid(format!("{} is computed by the database and cannot be set", self.name)));
+        }
+        if self.always {
+            return Err(Error::invalid(format!("{} is numbered by the database and cannot be set", self.name)));
         }
         if value.is_null() {
             if !self.nullable && !self.numbered {

@@ -249,3 +249,10 @@ fn link(catalog: &mut Catalog, id: EntityId) {
         });
     }
 }
+
+/// Columns that hold passwords are hidden also where nobody said so.
+#[must_use]
+pub fn looks_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["password", "passwd", "password_hash", "passwordhash", "pwd"].iter().any(|secret| name.contains(secret))
+}

@@ -37,7 +37,7 @@ pub fn assignments(
         } else if let Some(relationship) = model.relationship(&name.text).cloned() {
             refer(entity, &relationship, assignment, span, resolver)?
         } else {
-            return Err(Error::invalid(format!("{} has no field `{}`", model.name, name.text))
+            return Err(Error::unknown(format!("{} has no field `{}`", model.name, name.text))
                 .at(name.span)
                 .suggest(&name.text, model.member_names()));
         };

@@ -114,7 +114,7 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
 /// An unknown name, with a near one.
 pub fn column<'c>(entity: &'c Entity, name: &Name<'_>) -> Result<(usize, &'c crate::model::Column)> {
     entity.column(&name.text).ok_or_else(|| {
-        Error::invalid(format!("{} has no field `{}`", entity.name, name.text))
+        Error::unknown(format!("{} has no field `{}`", entity.name, name.text))
             .at(name.span)
             .suggest(&name.text, entity.member_names())
     })

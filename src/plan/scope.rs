@@ -166,7 +166,7 @@ fn unknown(catalog: &Catalog, entity: EntityId, name: &Name<'_>, last: bool) -> 
         return Error::invalid(format!("`{}` is a field of {}, it leads nowhere", name.text, model.name)).at(name.span);
     }
     let what = if last { "field or relationship" } else { "relationship" };
-    Error::invalid(format!("{} has no {what} `{}`", model.name, name.text))
+    Error::unknown(format!("{} has no {what} `{}`", model.name, name.text))
         .at(name.span)
         .suggest(&name.text, model.member_names())
 }

@@ -10,6 +10,7 @@ mod history;
 pub mod journal;
 pub mod net;
 pub mod recovery;
+mod reload;
 mod renumber;
 
 pub use conflict::Conflict;
@@ -206,6 +207,12 @@ impl Session {
     /// The database itself. Only for what has nothing to do with staged changes: see [`Session::is_clean`].
     pub fn store(&mut self) -> &mut dyn Store {
         &mut *self.store
+    }
+
+    /// What stops the running statement, from another thread; none where nothing can.
+    #[must_use]
+    pub fn cancel(&self) -> Option<crate::store::Cancel> {
+        self.store.cancel()
     }
 
     /// Whether nothing is staged.

@@ -5,6 +5,7 @@ use crate::language;
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
 use crate::render::{Mode, Renderer};
+use crate::session::Session;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::io::Write;
@@ -22,6 +23,24 @@ pub struct Options {
     pub echo: bool,
 }
 
+/// What is said when another program has changed the schema.
+const CHANGED: &str = "the schema was changed by another program; it has been read again";
+
+/// A database that was opened.
+pub struct Opened {
+    /// Its session.
+    pub session: Session,
+    /// What it is called in messages.
+    pub name: String,
+    /// What the prompt says.
+    pub prompt: String,
+    /// The version of the schema that its models were read at.
+    pub version: Option<i64>,
+}
+
+/// Opens a database by its URL.
+pub type Opener = Box<dyn FnMut(&str) -> Result<Opened>>;
+
 /// Asks a person: the question, and whether the answer was yes.
 pub type Ask = Box<dyn FnMut(&str) -> Result<Option<bool>>>;
 
@@ -33,6 +52,10 @@ pub struct Console {
     pub screen: Screen,
     /// What the prompt says before the number staged: the database, a label, whether it can be written.
     pub prompt: String,
+    /// Called before each command.
+    pub begin: fn(),
+    /// Opens other databases.
+    opener: Opener,
 }
 
 /// The renderer, and what `.set` can change.
@@ -43,15 +66,18 @@ pub struct Screen {
     pub options: Options,
     /// Asks a person.
     pub ask: Ask,
+    /// Whether Ctrl-C was pressed since the command began.
+    pub interrupted: fn() -> bool,
     original: Option<Box<dyn Write>>,
 }
 
 impl Console {
     /// A console over a session.
     #[must_use]
-    pub fn new(context: Context, renderer: Renderer, options: Options, ask: Ask) -> Self {
+    pub fn new(context: Context, renderer: Renderer, options: Options, ask: Ask, opener: Opener) -> Self {
         let prompt = context.name.clone();
-        Self { prompt, context, screen: Screen { renderer, options, ask, original: None } }
+        let screen = Screen { renderer, options, ask, interrupted: || false, original: None };
+        Self { prompt, begin: || {}, opener, context, screen }
     }
 
     /// Runs one command's text.
@@ -59,22 +85,71 @@ impl Console {
     /// # Errors
     /// What the command gives; the caller shows it.
     pub fn execute(&mut self, text: &str, place: &Place) -> Result<Flow> {
+        (self.begin)();
         let started = self.screen.options.timing.then(std::time::Instant::now);
+        if self.context.interactive && self.context.is_stale().unwrap_or(false) {
+            self.reload()?;
+        }
+        let flow = match self.once(text, place) {
+            // A name that is not known may be known by now.
+            Err(error) if error.unknown && self.context.reload().unwrap_or(false) => {
+                self.screen.notice(Level::Warning, CHANGED)?;
+                self.once(text, place)?
+            }
+            Err(error) if error.kind == ErrorKind::Database && self.context.reload().unwrap_or(false) => {
+                return Err(error.hint(CHANGED).hint("try again"));
+            }
+            done => done?,
+        };
+        if let Some(started) = started {
+            let took = started.elapsed();
+            self.screen.notice(Level::Warning, &format!("time: {:.3} ms", took.as_secs_f64() * 1000.0))?;
+        }
+        match flow {
+            Flow::Open(url) => self.open(&url).map(|()| Flow::Next),
+            flow => Ok(flow),
+        }
+    }
+
+    fn reload(&mut self) -> Result<()> {
+        if self.context.reload()? {
+            self.screen.notice(Level::Warning, CHANGED)?;
+        }
+        Ok(())
+    }
+
+    fn once(&mut self, text: &str, place: &Place) -> Result<Flow> {
         let catalog = Arc::clone(self.context.session.catalog());
         let command = language::parse(text, &catalog)?;
-        self.context.session.store().set_echo(self.screen.options.echo);
+        if self.screen.options.echo {
+            self.context.session.store().set_echo(true);
+        }
         let done = command::run(&command, Origin { text, place }, &mut self.context, &mut self.screen);
         if self.screen.options.echo {
             for sql in self.context.session.store().take_echo() {
                 self.screen.notice(Level::Warning, &sql)?;
             }
+        } else {
+            self.context.session.store().set_echo(false);
         }
-        let flow = done?;
-        if let Some(started) = started {
-            let took = started.elapsed();
-            self.screen.notice(Level::Warning, &format!("time: {:.3} ms", took.as_secs_f64() * 1000.0))?;
+        done
+    }
+
+    /// Goes on with another database.
+    fn open(&mut self, url: &str) -> Result<()> {
+        if !self.context.session.is_clean() {
+            return Err(Error::new(ErrorKind::Refused, "changes are staged for this database")
+                .hint("`commit` or `rollback` first"));
         }
-        Ok(flow)
+        let opened = (self.opener)(url)?;
+        self.context.session = opened.session;
+        self.context.version = opened.version;
+        self.context.name.clone_from(&opened.name);
+        self.prompt = opened.prompt;
+        self.context.variables.clear();
+        self.context.added = false;
+        let models = self.context.session.catalog().iter().count();
+        self.screen.notice(Level::Info, &format!("{}: {models} models", opened.name))
     }
 
     /// Shows an error where it happened.
@@ -101,6 +176,9 @@ impl Report for Screen {
         self.renderer.begin(header)
     }
     fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
+        if (self.interrupted)() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
         self.renderer.row(cells, mark)
     }
     fn end(&mut self) -> Result<()> {

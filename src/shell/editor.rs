@@ -86,6 +86,16 @@ impl Editor {
     }
 }
 
+/// Asks a yes-or-no question on the terminal; anything but a yes is a no, Ctrl-C and Ctrl-D too.
+///
+/// # Errors
+/// `Io` when there is no terminal.
+pub fn confirm(question: &str) -> Result<bool> {
+    let mut editor = rustyline::DefaultEditor::new().map_err(|error| failed(&error))?;
+    let answer = editor.readline(&format!("{question} [y/N] ")).unwrap_or_default();
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
 fn failed(error: &ReadlineError) -> Error {
     Error::new(ErrorKind::Io, format!("cannot edit lines on this terminal: {error}"))
 }
@@ -154,6 +164,7 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
         let done = console.execute(command, &place).and_then(|flow| match flow {
             Flow::Next => Ok(false),
             Flow::Quit => Ok(true),
+            Flow::Open(_) => Ok(false),
             Flow::Read(path) => {
                 let ended = run_script(&mut Script::open(&path)?, console, 1)?;
                 Ok(ended.quit && ended.failed.is_none())

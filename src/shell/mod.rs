@@ -4,6 +4,6 @@ mod console;
 mod editor;
 mod script;
 
-pub use console::{Console, Options};
-pub use editor::{Editor, interact};
+pub use console::{Ask, Console, Opened, Opener, Options};
+pub use editor::{Editor, confirm, interact};
 pub use script::{Ended, Script, run_script};

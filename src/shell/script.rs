@@ -160,6 +160,11 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
         if script.waits() {
             console.flush()?;
         }
+        if (console.screen.interrupted)() {
+            ended.failed = Some(ErrorKind::Interrupted);
+            ended.quit = true;
+            return Ok(ended);
+        }
         let place = match script.next(&mut text) {
             Ok(Some(place)) => place,
             Ok(None) => return Ok(ended),
@@ -177,6 +182,7 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
         let result = console.execute(&text, &place).and_then(|flow| match flow {
             Flow::Next => Ok(false),
             Flow::Quit => Ok(true),
+            Flow::Open(_) => Ok(false),
             Flow::Read(_) if depth >= DEPTH => {
                 Err(Error::invalid(format!(".read goes deeper than {DEPTH} files; does a file read itself?")))
             }
@@ -196,7 +202,7 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
             Err(error) => {
                 console.show_error(&error, &text, &place, true)?;
                 ended.failed = Some(error.kind);
-                if !console.screen.options.continue_on_error {
+                if !console.screen.options.continue_on_error || error.kind == ErrorKind::Interrupted {
                     ended.quit = true;
                     return Ok(ended);
                 }

@@ -2,9 +2,34 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+#[cfg(all(unix, feature = "postgres"))]
+pub mod postgres;
+
+use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+thread_local! {
+    /// Whether new shells are on PostgreSQL.
+    static POSTGRES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test on SQLite, then on PostgreSQL where there is one.
+pub fn both(test: impl Fn()) {
+    test();
+    #[cfg(all(unix, feature = "postgres"))]
+    if postgres::is_there() {
+        POSTGRES.set(true);
+        test();
+        POSTGRES.set(false);
+    }
+}
+
+/// Whether the test runs on PostgreSQL now.
+pub fn on_postgres() -> bool {
+    POSTGRES.get()
+}
 
 /// A hermetic run of the shell.
 pub struct Shell {
@@ -23,7 +48,15 @@ pub struct Run {
 impl Shell {
     /// The microblog in a folder of its own.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), arguments: Vec::new() }
+        let mut shell = Self { folder: tempfile::tempdir().unwrap(), arguments: Vec::new() };
+        #[cfg(all(unix, feature = "postgres"))]
+        if on_postgres() {
+            let url = postgres::database(Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+            shell.arguments.push(url);
+            shell.script("db upgrade").ok();
+        }
+        shell.arguments.shrink_to_fit();
+        shell
     }
 
     /// A microblog with john (1) and susan (2), and a post each.

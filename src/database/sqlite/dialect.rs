@@ -12,6 +12,17 @@ impl Dialect for Sqlite {
     const POSITION: &'static str = "instr";
     const LIKE_IGNORES_CASE: bool = true;
     const NULLS_FIRST: bool = true;
+    // Every value can be text as it is.
+    const AS_TEXT: &'static str = "";
+    const OVERRIDING: &'static str = "";
+
+    fn is_native(_: &DataType) -> bool {
+        true
+    }
+
+    fn is_comparable(_: &DataType) -> bool {
+        true
+    }
 
     fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, _: &DataType) -> QueryResult<()> {
         match value {

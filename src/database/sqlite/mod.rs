@@ -2,6 +2,7 @@
 
 mod dialect;
 mod error;
+mod interrupt;
 mod reflect;
 mod row;
 
@@ -10,7 +11,7 @@ use super::migrations::{self, Migrations};
 use crate::model::Catalog;
 use crate::model::infer::TableFacts;
 use crate::plan::query::Statement;
-use crate::store::{Each, Facts, RawOutcome, RawSink, Revision, Store};
+use crate::store::{Cancel, Each, Facts, RawOutcome, RawSink, Revision, Store};
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::query_builder::QueryFragment;
@@ -22,6 +23,8 @@ use std::path::Path;
 
 /// A connection to one SQLite database.
 pub struct SqliteStore {
+    // Before the connection: nothing may interrupt one that is being closed.
+    handle: interrupt::Handle,
     connection: SqliteConnection,
     migrations: Option<Migrations<Sqlite>>,
     facts: Facts,
@@ -66,7 +69,8 @@ impl SqliteStore {
         let open_error = |cause: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Connection, format!("cannot open {}: {cause}", path.display()))
         };
-        let mut connection = SqliteConnection::establish(&name).map_err(|cause| open_error(&cause))?;
+        let (connection, handle) = interrupt::with_handle(|| SqliteConnection::establish(&name));
+        let mut connection = connection.map_err(|cause| open_error(&cause))?;
         connection
             .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; SELECT count(*) FROM sqlite_schema;")
             .map_err(|cause| open_error(&cause))?;
@@ -74,19 +78,12 @@ impl SqliteStore {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
         }
         Ok(Self {
+            handle,
             connection,
             migrations: None,
             echo: None,
             facts: Facts { name: "SQLite", failure_aborts: false, max_binds: 30_000 },
         })
-    }
-
-    /// All tables and views, as the database describes them.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub fn tables(&mut self) -> Result<Vec<TableFacts>> {
-        reflect::tables(&mut self.connection)
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -95,23 +92,6 @@ impl SqliteStore {
             self.echo.get_or_insert_default().push(sql);
         }
         Ok(())
-    }
-
-    /// Whether the table of applied migrations is there; asking for revisions would make it.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub fn has_migrations_table(&mut self) -> Result<bool> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(
-            "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')",
-        ))
-        .get_result(&mut self.connection)
-        .map_err(|e| translate(&e))
-    }
-
-    /// Takes its migrations from the connection.
-    pub fn clear_migrations(&mut self) {
-        self.migrations = None;
     }
 
     /// Gives the connection the migrations that `db` works with.
@@ -223,9 +203,13 @@ impl Store for SqliteStore {
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
-        let sql = format!("EXPLAIN QUERY PLAN {}", self.describe(catalog, statement)?);
+        let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner: Dynamic { catalog, statement } };
         let mut steps = Steps::default();
-        self.raw(&sql, &mut steps)?;
+        let mut buffer = RowBuffer::untyped();
+        for row in LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))? {
+            buffer.read(&row.map_err(|e| translate(&e))?)?;
+            buffer.with_cells(|cells| steps.row(cells))?;
+        }
         Ok(steps.lines())
     }
 
@@ -253,6 +237,30 @@ impl Store for SqliteStore {
             affected: usize::try_from(after.0 - before.0).unwrap_or(0),
             changed_schema: after.1 != before.1,
         })
+    }
+
+    fn cancel(&self) -> Option<Cancel> {
+        self.handle.cancel()
+    }
+
+    fn tables(&mut self) -> Result<Vec<TableFacts>> {
+        reflect::tables(&mut self.connection)
+    }
+
+    fn has_migrations_table(&mut self) -> Result<bool> {
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(
+            "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')",
+        ))
+        .get_result(&mut self.connection)
+        .map_err(|e| translate(&e))
+    }
+
+    fn forget_migrations(&mut self) {
+        self.migrations = None;
+    }
+
+    fn schema_version(&mut self) -> Result<Option<i64>> {
+        counters(&mut self.connection).map(|(_, version)| Some(version))
     }
 
     fn revisions(&mut self) -> Result<Vec<Revision>> {

@@ -3,7 +3,7 @@
 //! The pragmas as table-valued functions: <https://www.sqlite.org/pragma.html#pragfunc>.
 
 use crate::Result;
-use crate::model::infer::{ForeignKeyFacts, TableFacts};
+use crate::model::infer::{ForeignKeyFacts, TableFacts, looks_secret};
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -208,12 +208,6 @@ fn column(row: &ColumnRow) -> Column {
         .map(|sql| ColumnDefault::Database(sql.clone()));
     column.masked = looks_secret(&row.name);
     column
-}
-
-/// Columns that hold passwords are hidden also where nobody said so.
-fn looks_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["password", "passwd", "password_hash", "passwordhash", "pwd"].iter().any(|secret| name.contains(secret))
 }
 
 /// A declared type by SQLite's rules of affinity (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>),

@@ -406,7 +406,9 @@ impl<'a, 'c> Parser<'a, 'c> {
         let verbs = table::COMMANDS.iter().map(|command| command.name.split(' ').next().unwrap_or_default());
         let models = self.catalog.iter().flat_map(|(_, entity)| [entity.name.as_str(), entity.plural.as_str()]);
         let bare_dot = table::find(&format!(".{word}")).is_some();
-        let error = Error::new(ErrorKind::Syntax, format!("there is no command or model `{word}`")).at(first.span);
+        let error =
+            Error { kind: ErrorKind::Syntax, ..Error::unknown(format!("there is no command or model `{word}`")) };
+        let error = error.at(first.span);
         let error = if bare_dot {
             error.hint(format!("did you mean `.{word}`?"))
         } else {

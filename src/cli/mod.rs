@@ -1,21 +1,20 @@
 //! The command line and the environment: the only place where either is read.
 
-use anyhow::{Context as _, bail};
+mod interrupt;
+mod open;
+
+use anyhow::Context as _;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use diesel_shell::command::Context;
-use diesel_shell::database::sqlite::{Open, SqliteStore};
-use diesel_shell::microblog;
-use diesel_shell::model::{Catalog, Entity, infer};
 use diesel_shell::outcome::{Level, Report};
 use diesel_shell::render::{Mode, Renderer, Style};
-use diesel_shell::session::{Hold, Session, recovery};
-use diesel_shell::shell::{Console, Editor, Ended, Options, Script, interact, run_script};
-use diesel_shell::{Error, ErrorKind};
+use diesel_shell::shell::{Ask, Console, Editor, Ended, Opener, Options, Script, confirm, interact, run_script};
+use diesel_shell::{Error, ErrorKind, microblog};
+use open::How;
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// A database shell that thinks in models.
 ///
@@ -23,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug, Parser)]
 #[command(name = "diesel-shell", version, about)]
 struct Arguments {
-    /// The database: a path, `sqlite://PATH`, or `:memory:`. Default: `DATABASE_URL`, from the environment or a `.env`
+    /// The database: a path, `sqlite://PATH`, `:memory:`, or `postgres://USER@HOST/DATABASE`. Default: `DATABASE_URL`, from the environment or a `.env`
     /// file; else the microblog in the data folder.
     database: Option<String>,
     /// Run these commands, then leave. May be repeated and mixed with -f; they run in order.
@@ -102,54 +101,51 @@ fn run() -> anyhow::Result<ExitCode> {
     let _ = dotenvy::dotenv();
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
-
     let mut renderer = renderer(&arguments, terminal)?;
-    let place = database(&arguments)?;
-    let mut store = place.open(arguments.create)?;
-    if place.fresh {
-        store.set_migrations(Box::new(microblog::MIGRATIONS));
-        migrate(&mut store)?;
-        renderer.notice(Level::Info, &format!("created the microblog at {}", place.path.display()))?;
-    }
-    let catalog = Arc::new(models(&mut store)?);
-    if arguments.read_only {
-        diesel_shell::store::Store::set_read_only(&mut store)?;
-    }
-    let mut session = Session::new(Box::new(store), catalog, if interactive { Hold::No } else { Hold::Yes });
-    if arguments.sandbox {
-        session.set_sandbox();
-    }
-    if interactive && place.path != Path::new(":memory:") {
-        keep_safe(&mut session, &place, &mut renderer)?;
-    }
+
+    let how = How {
+        interactive,
+        create: arguments.create,
+        read_only: arguments.read_only,
+        sandbox: arguments.sandbox,
+        label: arguments.label.clone(),
+    };
+    let named = arguments.database.clone().or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()));
+    let opened = match &named {
+        Some(url) => open::open(url, &how, &mut renderer)?,
+        None => open::default(&how, &mut renderer)?,
+    };
+    interrupt::listen()?;
+    interrupt::watch(opened.session.cancel());
     let context = Context {
-        session,
+        session: opened.session,
         variables: HashMap::new(),
         added: false,
         confirm: 100,
+        models: Box::new(|store| microblog::catalog(store)),
+        version: opened.version,
         clock: clock()?,
         interactive,
-        name: place.name.clone(),
+        name: opened.name,
     };
     let options = Options { continue_on_error: arguments.on_error == OnError::Continue, ..Options::default() };
-    let ask: Box<dyn FnMut(&str) -> diesel_shell::Result<Option<bool>>> =
-        if interactive { Box::new(ask) } else { Box::new(|_| Ok(None)) };
-    let mut console = Console::new(context, renderer, options, ask);
+    let ask: Ask = if interactive { Box::new(|question| confirm(question).map(Some)) } else { Box::new(|_| Ok(None)) };
+    let opener: Opener = Box::new(move |url| {
+        let mut messages = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default());
+        // An existing database only: what is to be made is said when the shell starts.
+        let opened = open::open(url, &How { create: false, ..how.clone() }, &mut messages)?;
+        messages.flush()?;
+        interrupt::watch(opened.session.cancel());
+        Ok(opened)
+    });
+    let mut console = Console::new(context, renderer, options, ask, opener);
+    console.screen.interrupted = interrupt::was_pressed;
+    console.prompt = opened.prompt;
 
     if interactive {
-        let history = data_folder().ok().map(|folder| folder.join("history"));
+        console.begin = interrupt::forget;
+        let history = open::data_folder().ok().map(|folder| folder.join("history"));
         let mut editor = Editor::new(history, arguments.vi)?;
-        let mut prompt = place.name.clone();
-        if let Some(label) = &arguments.label {
-            prompt.push_str(&format!("[{label}]"));
-        }
-        if arguments.read_only {
-            prompt.push_str("(read-only)");
-        }
-        if arguments.sandbox {
-            prompt.push_str("(sandbox)");
-        }
-        console.prompt = prompt;
         interact(&mut editor, &mut console)?;
         console.flush()?;
         return Ok(ExitCode::SUCCESS);
@@ -188,105 +184,6 @@ fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
-/// Where the database is.
-struct Place {
-    path: PathBuf,
-    /// What the prompt calls it.
-    name: String,
-    /// The default database, which does not exist yet.
-    fresh: bool,
-}
-
-impl Place {
-    fn open(&self, create: bool) -> diesel_shell::Result<SqliteStore> {
-        SqliteStore::open(&self.path, if create || self.fresh { Open::Create } else { Open::Existing })
-    }
-}
-
-fn database(arguments: &Arguments) -> anyhow::Result<Place> {
-    let named = arguments.database.clone().or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()));
-    let Some(url) = named else {
-        let path = data_folder()?.join("microblog.db");
-        return Ok(Place { fresh: !path.exists(), path, name: "microblog".into() });
-    };
-    let path = match url.split_once("://") {
-        Some(("sqlite" | "sqlite3" | "file", rest)) => rest,
-        Some((scheme, _)) => bail!("this build has no backend for {scheme}:// URLs; it opens SQLite files"),
-        None => url.as_str(),
-    };
-    let path = PathBuf::from(path);
-    let name = path.file_stem().map_or_else(|| url.clone(), |stem| stem.to_string_lossy().into_owned());
-    Ok(Place { path, name, fresh: false })
-}
-
-/// Keeps what is staged in a file of the state folder, and says what is left there from before.
-fn keep_safe(session: &mut Session, place: &Place, renderer: &mut Renderer) -> anyhow::Result<()> {
-    let Some(folder) = dirs::state_dir().or_else(dirs::data_local_dir) else { return Ok(()) };
-    let database = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
-    match recovery::open(&folder.join("diesel-shell").join("recovery"), &database.to_string_lossy()) {
-        Ok((keeper, left)) => {
-            let count: usize = left.iter().map(recovery::Left::count).sum();
-            session.set_keeper(keeper, left);
-            if count > 0 {
-                let s = if count == 1 { "" } else { "s" };
-                let text = format!(
-                    "{count} change{s} of an earlier session were staged and not committed: `.recover` stages them again"
-                );
-                renderer.notice(Level::Warning, &text)?;
-            }
-        }
-        // A full or read-only disk is no reason not to start, but it must be known.
-        Err(error) => renderer.notice(Level::Warning, &format!("staged changes will not survive a crash: {error}"))?,
-    }
-    Ok(())
-}
-
-/// The folder for the microblog and the history, made private where it is new.
-fn data_folder() -> anyhow::Result<PathBuf> {
-    let folder = dirs::data_dir().context("there is no data folder for this user; name a database instead")?;
-    let folder = folder.join("diesel-shell");
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
-}
-
-/// The models of a database: the microblog's where it is one, or could become one (it is empty); and every other table
-/// by reflection.
-fn models(store: &mut SqliteStore) -> anyhow::Result<Catalog> {
-    use diesel_shell::store::Store;
-    let tables = store.tables()?;
-    let microblog = microblog::models().into_catalog()?;
-    let has = |entity: &Entity| {
-        tables.iter().any(|table| {
-            table.name == entity.table
-                && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
-        })
-    };
-    store.set_migrations(Box::new(microblog::MIGRATIONS));
-    let mut ours = || -> diesel_shell::Result<bool> {
-        // Partly downgraded: its own versions are on record.
-        Ok(store.has_migrations_table()? && store.revisions()?.iter().any(|known| known.known && known.applied))
-    };
-    let fits = tables.is_empty() || microblog.iter().all(|(_, entity)| has(entity)) || ours()?;
-    let mut catalog = if fits { microblog } else { Catalog::default() };
-    if !fits {
-        store.clear_migrations();
-    }
-    infer::add_tables(&mut catalog, tables);
-    Ok(catalog)
-}
-
-fn migrate(store: &mut SqliteStore) -> diesel_shell::Result<()> {
-    use diesel_shell::store::Store;
-    for revision in store.revisions()? {
-        store.migrate(&revision.version, true)?;
-    }
-    Ok(())
-}
-
 /// The clock; `DIESEL_SHELL_NOW` stops it, for reproducible scripts.
 fn clock() -> anyhow::Result<fn() -> chrono::NaiveDateTime> {
     static FIXED: std::sync::OnceLock<chrono::NaiveDateTime> = std::sync::OnceLock::new();
@@ -299,15 +196,6 @@ fn clock() -> anyhow::Result<fn() -> chrono::NaiveDateTime> {
         }
         Err(_) => Ok(|| chrono::Utc::now().naive_utc()),
     }
-}
-
-fn ask(question: &str) -> diesel_shell::Result<Option<bool>> {
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{question} [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
 fn scripts(tasks: Vec<Task>, console: &mut Console) -> anyhow::Result<Ended> {

@@ -1,0 +1,151 @@
+//! Opening databases: which one, how, and what is left there from before.
+
+use anyhow::Context as _;
+use diesel_shell::database::url::{Address, without_password};
+use diesel_shell::database::{self, Builtin};
+use diesel_shell::microblog;
+use diesel_shell::outcome::{Level, Report};
+use diesel_shell::render::Renderer;
+use diesel_shell::session::{Hold, Session, recovery};
+use diesel_shell::shell::Opened;
+use diesel_shell::store::Store;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How databases are opened in this run.
+#[derive(Debug, Clone)]
+pub struct How {
+    /// A person is typing.
+    pub interactive: bool,
+    /// What does not exist is made.
+    pub create: bool,
+    /// Writes are refused.
+    pub read_only: bool,
+    /// Commits are refused.
+    pub sandbox: bool,
+    /// A word for the prompt.
+    pub label: Option<String>,
+}
+
+fn migrations() -> Builtin {
+    Builtin {
+        sqlite: Box::new(microblog::MIGRATIONS),
+        #[cfg(feature = "postgres")]
+        postgres: Box::new(microblog::POSTGRES_MIGRATIONS),
+    }
+}
+
+/// The microblog in the data folder, made and migrated the first time.
+///
+/// # Errors
+/// What opening gives.
+pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
+    let folder = data_folder().map_err(|cause| {
+        diesel_shell::Error::new(diesel_shell::ErrorKind::Connection, format!("{cause:#}"))
+            .hint("name a database: `diesel-shell shop.db`")
+    })?;
+    let path = folder.join("microblog.db");
+    let fresh = !path.exists();
+    let address = Address::Sqlite(path.clone());
+    let (mut store, _) = database::open(&address, fresh, migrations())?;
+    if fresh {
+        for revision in store.revisions()? {
+            store.migrate(&revision.version, true)?;
+        }
+        renderer.notice(Level::Info, &format!("created the microblog at {}", path.display()))?;
+    }
+    session(store, "microblog".into(), &key(&address), how, renderer)
+}
+
+/// The database that a URL or path means.
+///
+/// # Errors
+/// `Connection` and `Usage`, with the way out.
+pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
+    let address = Address::parse(url);
+    let (store, name) = database::open(&address, how.create, migrations())?;
+    session(store, name, &key(&address), how, renderer)
+}
+
+/// What tells one database from another on this machine; only a hash of it is kept.
+fn key(address: &Address) -> String {
+    match address {
+        Address::Sqlite(path) => {
+            let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            path.to_string_lossy().into_owned()
+        }
+        Address::Postgres(url) | Address::Unknown(url) => without_password(url, url),
+    }
+}
+
+fn session(
+    mut store: Box<dyn Store>,
+    name: String,
+    key: &str,
+    how: &How,
+    renderer: &mut Renderer,
+) -> diesel_shell::Result<Opened> {
+    let version = store.schema_version()?;
+    let catalog = Arc::new(microblog::catalog(&mut *store)?);
+    if how.read_only {
+        store.set_read_only()?;
+    }
+    let mut session = Session::new(store, catalog, if how.interactive { Hold::No } else { Hold::Yes });
+    if how.sandbox {
+        session.set_sandbox();
+    }
+    if how.interactive && key != ":memory:" {
+        keep_safe(&mut session, key, renderer)?;
+    }
+    let mut prompt = name.clone();
+    if let Some(label) = &how.label {
+        prompt.push_str(&format!("[{label}]"));
+    }
+    if how.read_only {
+        prompt.push_str("(read-only)");
+    }
+    if how.sandbox {
+        prompt.push_str("(sandbox)");
+    }
+    Ok(Opened { session, name, prompt, version })
+}
+
+/// Keeps what is staged in a file of the state folder, and says what is left there from before.
+fn keep_safe(session: &mut Session, key: &str, renderer: &mut Renderer) -> diesel_shell::Result<()> {
+    let Some(folder) = dirs::state_dir().or_else(dirs::data_local_dir) else { return Ok(()) };
+    match recovery::open(&folder.join("diesel-shell").join("recovery"), key) {
+        Ok((keeper, left)) => {
+            let count: usize = left.iter().map(recovery::Left::count).sum();
+            session.set_keeper(keeper, left);
+            if count > 0 {
+                let s = if count == 1 { "" } else { "s" };
+                let text = format!(
+                    "{count} change{s} of an earlier session were staged and not committed: `.recover` stages them again"
+                );
+                renderer.notice(Level::Warning, &text)?;
+            }
+        }
+        // A full or read-only disk is no reason not to start, but it must be known.
+        Err(error) => renderer.notice(Level::Warning, &format!("staged changes will not survive a crash: {error}"))?,
+    }
+    Ok(())
+}
+
+/// The folder for the microblog and the history, made private where it is new.
+///
+/// # Errors
+/// When there is no such folder, or it cannot be made.
+pub fn data_folder() -> anyhow::Result<PathBuf> {
+    let folder = dirs::data_dir().context("there is no data folder for this user; name a database instead")?;
+    let folder = folder.join("diesel-shell");
+    make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

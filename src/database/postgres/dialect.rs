@@ -1,0 +1,73 @@
+//! How PostgreSQL spells what plans need.
+
+use crate::database::fragment::Dialect;
+use crate::model::{DataType, Value};
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, SmallInt, Text};
+
+/// Whether values of a type arrive in a form that `row.rs` reads; others travel as text with a cast.
+pub(super) const fn is_native(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Bool | DataType::Int(_) | DataType::Float | DataType::Text(_) | DataType::Bytes | DataType::Any
+    )
+}
+
+/// The type's name in a cast; none where a bind needs none. Names of other types come from PostgreSQL's own
+/// `format_type`, which quotes them.
+fn cast(data_type: &DataType) -> Option<&str> {
+    Some(match data_type {
+        DataType::Timestamp => "timestamp",
+        DataType::TimestampTz => "timestamptz",
+        DataType::Date => "date",
+        DataType::Time => "time",
+        DataType::Numeric => "numeric",
+        DataType::Json => "json",
+        DataType::Uuid => "uuid",
+        DataType::Other(name) => name,
+        _ => return None,
+    })
+}
+
+impl Dialect for Pg {
+    const SAME: &'static str = " IS NOT DISTINCT FROM ";
+    const POSITION: &'static str = "strpos";
+    const LIKE_IGNORES_CASE: bool = false;
+    const NULLS_FIRST: bool = false;
+    const AS_TEXT: &'static str = "::text";
+    const OVERRIDING: &'static str = " OVERRIDING SYSTEM VALUE";
+
+    fn is_native(data_type: &DataType) -> bool {
+        is_native(data_type)
+    }
+
+    fn is_comparable(data_type: &DataType) -> bool {
+        // json, xml, point and their like have no equality; any other's text is as good as its value.
+        !matches!(data_type, DataType::Json | DataType::Other(_))
+    }
+
+    fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, data_type: &DataType) -> QueryResult<()> {
+        match (value, data_type) {
+            (Value::Null, DataType::Bool) => pass.push_bind_param::<Nullable<Bool>, Option<bool>>(&None)?,
+            (Value::Null, DataType::Int(16)) => pass.push_bind_param::<Nullable<SmallInt>, Option<i16>>(&None)?,
+            (Value::Null, DataType::Int(32)) => pass.push_bind_param::<Nullable<Integer>, Option<i32>>(&None)?,
+            (Value::Null, DataType::Int(_)) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&None)?,
+            (Value::Null, DataType::Float) => pass.push_bind_param::<Nullable<Double>, Option<f64>>(&None)?,
+            (Value::Null, DataType::Bytes) => pass.push_bind_param::<Nullable<Binary>, Option<Vec<u8>>>(&None)?,
+            (Value::Null, _) => pass.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
+            (Value::Bool(value), _) => pass.push_bind_param::<Bool, bool>(value)?,
+            // PostgreSQL compares integers of different widths by an index on either.
+            (Value::Int(value), _) => pass.push_bind_param::<BigInt, i64>(value)?,
+            (Value::Float(value), _) => pass.push_bind_param::<Double, f64>(value)?,
+            (Value::Text(value), _) => pass.push_bind_param::<Text, str>(value)?,
+            (Value::Bytes(value), _) => pass.push_bind_param::<Binary, [u8]>(value)?,
+        }
+        if let Some(name) = cast(data_type) {
+            pass.push_sql("::");
+            pass.push_sql(name);
+        }
+        Ok(())
+    }
+}

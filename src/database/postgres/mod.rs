@@ -1,0 +1,280 @@
+//! PostgreSQL, and what speaks its protocol, through libpq.
+
+mod dialect;
+mod error;
+mod reflect;
+mod row;
+
+use super::fragment::Dynamic;
+use super::migrations::{self, Migrations};
+use crate::model::Catalog;
+use crate::model::infer::TableFacts;
+use crate::plan::query::Statement;
+use crate::store::{Cancel, Each, Facts, RawOutcome, RawSink, Revision, Store};
+use crate::{Error, ErrorKind, Result};
+use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::pg::{Pg, PgRowByRowLoadingMode};
+use diesel::query_builder::QueryFragment;
+use diesel::{Connection, PgConnection, RunQueryDsl};
+use error::translate;
+use row::RowBuffer;
+
+/// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
+const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
+    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = 'warning'";
+
+/// A PostgreSQL database.
+pub struct PgStore {
+    connection: PgConnection,
+    url: String,
+    migrations: Option<Migrations<Pg>>,
+    echo: Option<Vec<String>>,
+    facts: Facts,
+    read_only: bool,
+    /// The backend's process, by which a running statement is cancelled.
+    process: i32,
+}
+
+fn establish(url: &str) -> Result<(PgConnection, i32)> {
+    let mut connection = PgConnection::establish(url).map_err(|cause| {
+        let text = cause.to_string();
+        Error::new(
+            ErrorKind::Connection,
+            format!("cannot connect: {}", super::url::without_password(text.trim_end(), url)),
+        )
+    })?;
+    connection.batch_execute(SETTINGS).map_err(|e| translate(&e))?;
+    let process = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()"))
+        .get_result(&mut connection)
+        // An engine without processes cannot be asked to cancel by one.
+        .unwrap_or(0);
+    Ok((connection, process))
+}
+
+impl PgStore {
+    /// Connects. Whatever the URL does not say comes from PG* variables, service files and `.pgpass`, as libpq has it.
+    ///
+    /// # Errors
+    /// `Connection`, without the URL's password.
+    pub fn open(url: &str) -> Result<Self> {
+        let (connection, process) = establish(url)?;
+        Ok(Self {
+            connection,
+            url: url.to_owned(),
+            migrations: None,
+            echo: None,
+            facts: Facts { name: "PostgreSQL", failure_aborts: true, max_binds: 60_000 },
+            read_only: false,
+            process,
+        })
+    }
+
+    /// The name of the database that the connection is to.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn database(&mut self) -> Result<String> {
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_database()::text"))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))
+    }
+
+    fn run(&mut self, sql: &str) -> Result<()> {
+        self.connection.batch_execute(sql).map_err(|e| translate(&e))
+    }
+
+    fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
+        if self.echo.is_some() {
+            let sql = self.describe(catalog, statement)?;
+            self.echo.get_or_insert_default().push(sql);
+        }
+        Ok(())
+    }
+
+    /// Gives the connection the migrations that `db` works with.
+    pub fn set_migrations(&mut self, migrations: Migrations<Pg>) {
+        self.migrations = Some(migrations);
+    }
+}
+
+impl Store for PgStore {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn begin(&mut self, _: bool) -> Result<()> {
+        self.run("BEGIN")
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.run("COMMIT")
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        match self.run("ROLLBACK") {
+            // The transaction went with the connection.
+            Err(error) if error.kind == ErrorKind::Connection => self.reconnect(),
+            other => other,
+        }
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.run("SAVEPOINT diesel_shell")
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.run("RELEASE SAVEPOINT diesel_shell")
+    }
+
+    fn back_to_savepoint(&mut self) -> Result<()> {
+        self.run("ROLLBACK TO SAVEPOINT diesel_shell; RELEASE SAVEPOINT diesel_shell")
+    }
+
+    fn reconnect(&mut self) -> Result<()> {
+        (self.connection, self.process) = establish(&self.url)?;
+        if self.read_only { self.set_read_only() } else { Ok(()) }
+    }
+
+    fn transaction_id(&mut self) -> Option<String> {
+        let sql = "pg_current_xact_id()::text";
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(sql)).get_result(&mut self.connection).ok()
+    }
+
+    fn was_committed(&mut self, id: &str) -> Option<bool> {
+        use diesel::sql_types::{Nullable, Text};
+        // <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT>
+        let asked = diesel::dsl::sql::<Nullable<Text>>("pg_xact_status(").bind::<Text, _>(id).sql("::xid8)::text");
+        let status: Option<String> = diesel::select(asked).get_result(&mut self.connection).ok()?;
+        match status.as_deref() {
+            Some("committed") => Some(true),
+            Some("aborted") => Some(false),
+            _ => None,
+        }
+    }
+
+    fn set_read_only(&mut self) -> Result<()> {
+        self.read_only = true;
+        self.run("SET default_transaction_read_only = on")
+    }
+
+    fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
+        self.note(catalog, statement)?;
+        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
+    }
+
+    fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
+        self.note(catalog, statement)?;
+        let query = Dynamic { catalog, statement };
+        let rows =
+            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::default();
+        for row in rows {
+            buffer.read(&row.map_err(|e| translate(&e))?);
+            if !buffer.with_cells(|cells| each(cells))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
+        let query = Dynamic { catalog, statement };
+        let mut builder = diesel::pg::PgQueryBuilder::default();
+        query.to_sql(&mut builder, &Pg).map_err(|e| translate(&e))?;
+        Ok(diesel::query_builder::QueryBuilder::<Pg>::finish(builder))
+    }
+
+    fn set_echo(&mut self, on: bool) {
+        self.echo = on.then(Vec::new);
+    }
+
+    fn take_echo(&mut self) -> Vec<String> {
+        self.echo.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
+        let query = super::fragment::Explain { prefix: "EXPLAIN ", inner: Dynamic { catalog, statement } };
+        let rows =
+            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::default();
+        let mut lines = Vec::new();
+        for row in rows {
+            buffer.read(&row.map_err(|e| translate(&e))?);
+            buffer.with_cells(|cells| {
+                lines.extend(cells.first().map(ToString::to_string));
+                Ok(())
+            })?;
+        }
+        Ok(lines)
+    }
+
+    fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
+        // What gives rows is loaded, what gives none is executed for its count; PostgreSQL's protocol says which only
+        // afterwards, and a statement must not run twice.
+        let first = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().next();
+        let word = first.unwrap_or_default().to_ascii_lowercase();
+        let returns = sql.to_ascii_lowercase().contains("returning");
+        let reads =
+            matches!(word.as_str(), "select" | "with" | "values" | "table" | "show" | "explain" | "fetch" | "execute");
+        if !reads && !returns {
+            let affected = row::RawQuery(sql).execute(&mut self.connection).map_err(|e| translate(&e))?;
+            let schema =
+                matches!(word.as_str(), "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke");
+            return Ok(RawOutcome { affected, changed_schema: schema });
+        }
+        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql))
+            .map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::default();
+        let mut named = false;
+        let mut count = 0;
+        for row in rows {
+            let row = row.map_err(|e| translate(&e))?;
+            if !named {
+                sink.columns(&row::names(&row))?;
+                named = true;
+            }
+            count += 1;
+            buffer.read(&row);
+            if !buffer.with_cells(|cells| sink.row(cells))? {
+                break;
+            }
+        }
+        let writes = returns && !matches!(word.as_str(), "select" | "values" | "table" | "show" | "explain");
+        Ok(RawOutcome { affected: if writes { count } else { 0 }, changed_schema: false })
+    }
+
+    fn cancel(&self) -> Option<Cancel> {
+        let (url, process) = (self.url.clone(), self.process);
+        (process != 0).then(|| -> Cancel {
+            Box::new(move || {
+                // From a connection of its own; if that fails there is nobody to tell.
+                if let Ok(mut other) = PgConnection::establish(&url) {
+                    let _ = other.batch_execute(&format!("SELECT pg_cancel_backend({process})"));
+                }
+            })
+        })
+    }
+
+    fn tables(&mut self) -> Result<Vec<TableFacts>> {
+        reflect::tables(&mut self.connection)
+    }
+
+    fn has_migrations_table(&mut self) -> Result<bool> {
+        let sql = "to_regclass('__diesel_schema_migrations') IS NOT NULL";
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(sql))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))
+    }
+
+    fn forget_migrations(&mut self) {
+        self.migrations = None;
+    }
+
+    fn revisions(&mut self) -> Result<Vec<Revision>> {
+        migrations::revisions(&mut self.connection, self.migrations.as_ref())
+    }
+
+    fn migrate(&mut self, version: &str, up: bool) -> Result<()> {
+        migrations::migrate(&mut self.connection, self.migrations.as_ref(), version, up)
+    }
+}

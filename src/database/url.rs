@@ -1,0 +1,75 @@
+//! Which backend a URL or path means.
+
+use std::path::PathBuf;
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A SQLite file, or `:memory:`.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL, for libpq.
+    Postgres(String),
+    /// A scheme that no backend has.
+    Unknown(String),
+}
+
+impl Address {
+    /// Reads a URL; what has no scheme is a path.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(':') {
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Self::Postgres(text.to_owned()),
+            Some(("sqlite" | "sqlite3" | "file", rest)) => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                Self::Sqlite(PathBuf::from(path))
+            }
+            Some((scheme, rest)) if rest.starts_with("//") => Self::Unknown(scheme.to_owned()),
+            _ => Self::Sqlite(PathBuf::from(text)),
+        }
+    }
+}
+
+/// The password in a URL, as it is written there: before the `@`, or as a parameter.
+fn password(url: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some((user, _)) = authority.rsplit_once('@')
+        && let Some((_, password)) = user.split_once(':')
+    {
+        found.push(password);
+    }
+    found.extend(query.split('&').filter_map(|pair| pair.strip_prefix("password=")));
+    found.retain(|password| !password.is_empty());
+    found
+}
+
+/// A text, such as the URL itself or an error about it, without the URL's password.
+#[must_use]
+pub fn without_password(text: &str, url: &str) -> String {
+    password(url).iter().fold(text.to_owned(), |text, password| text.replace(password, "********"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, without_password};
+
+    #[test]
+    fn schemes_choose_the_backend() {
+        assert_eq!(Address::parse("shop.db"), Address::Sqlite("shop.db".into()));
+        assert_eq!(Address::parse("sqlite:///tmp/shop.db"), Address::Sqlite("/tmp/shop.db".into()));
+        assert_eq!(Address::parse("sqlite://shop.db"), Address::Sqlite("shop.db".into()));
+        assert_eq!(Address::parse(":memory:"), Address::Sqlite(":memory:".into()));
+        assert_eq!(Address::parse("postgres:///shop"), Address::Postgres("postgres:///shop".into()));
+        assert_eq!(Address::parse("mysql://x"), Address::Unknown("mysql".into()));
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        let hidden = |url: &str| without_password(url, url);
+        assert_eq!(hidden("postgres://u:s3cret@h:5432/d"), "postgres://u:********@h:5432/d");
+        assert_eq!(hidden("postgres://u@h/d?password=s3cret&x=1"), "postgres://u@h/d?password=********&x=1");
+        assert_eq!(hidden("postgres://u:a@b@h/d"), "postgres://u:********@h/d");
+        assert_eq!(hidden("postgres:///d"), "postgres:///d");
+    }
+}

@@ -1,0 +1,101 @@
+//! A schema that was read again: staged changes keep their meaning by the names of tables and columns.
+
+use super::journal::{Change, Entry};
+use super::{Session, Undone};
+use crate::model::{Catalog, EntityId, Value};
+use crate::{Error, ErrorKind, Result};
+use std::sync::Arc;
+
+/// Where an entity and its columns of one catalog stand in another.
+struct Moved<'a> {
+    from: &'a Catalog,
+    to: &'a Catalog,
+}
+
+impl Session {
+    /// Puts a new catalog in place of the old one.
+    ///
+    /// # Errors
+    /// `Refused` when something is staged for a table or column that is gone; nothing has changed then.
+    pub fn set_catalog(&mut self, catalog: Arc<Catalog>) -> Result<()> {
+        let old = Arc::clone(&self.catalog);
+        let moved = Moved { from: &old, to: &catalog };
+        let entries = moved.entries(&self.entries)?;
+        let edits =
+            self.edits.iter().map(|(at, before)| Ok((*at, moved.entries(before)?))).collect::<Result<Vec<_>>>()?;
+        let undone = self
+            .undone
+            .iter()
+            .map(|step| {
+                Ok(match step {
+                    Undone::Entry(entry) => Undone::Entry(moved.entry(entry)?),
+                    Undone::Edit(after) => Undone::Edit(moved.entries(after)?),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.end()?;
+        (self.entries, self.edits, self.undone, self.catalog) = (entries, edits, undone, catalog);
+        self.columns = std::rc::Rc::new([]);
+        Ok(())
+    }
+}
+
+impl Moved<'_> {
+    fn entries(&self, entries: &[Entry]) -> Result<Vec<Entry>> {
+        entries.iter().map(|entry| self.entry(entry)).collect()
+    }
+
+    fn entry(&self, entry: &Entry) -> Result<Entry> {
+        let changes = entry.changes.iter().map(|change| self.change(change)).collect::<Result<_>>()?;
+        Ok(Entry { number: entry.number, place: entry.place.clone(), changes })
+    }
+
+    fn entity(&self, id: EntityId) -> Result<EntityId> {
+        let name = self.from.get(id).qualified();
+        self.to
+            .iter()
+            .find(|(_, model)| model.qualified() == name)
+            .map(|(id, _)| id)
+            .ok_or_else(|| gone(&format!("table {name}")))
+    }
+
+    fn column(&self, from: EntityId, to: EntityId, at: usize) -> Result<usize> {
+        let name = &self.from.get(from).columns[at].name;
+        let found = self.to.get(to).columns.iter().position(|column| column.name == *name);
+        found.ok_or_else(|| gone(&format!("column {name} of {}", self.from.get(from).table)))
+    }
+
+    fn values(&self, from: EntityId, to: EntityId, values: &[(usize, Value)]) -> Result<Vec<(usize, Value)>> {
+        values.iter().map(|(at, value)| Ok((self.column(from, to, *at)?, value.clone()))).collect()
+    }
+
+    fn change(&self, change: &Change) -> Result<Change> {
+        let from = change.entity();
+        let to = self.entity(from)?;
+        if self.from.get(from).key.len() != self.to.get(to).key.len() {
+            return Err(gone(&format!("the key of {}", self.from.get(from).table)));
+        }
+        Ok(match change {
+            Change::Insert { columns, values, given, .. } => Change::Insert {
+                entity: to,
+                columns: columns.iter().map(|at| self.column(from, to, *at)).collect::<Result<_>>()?,
+                values: values.clone(),
+                given: *given,
+            },
+            Change::Update { key, set, base, .. } => Change::Update {
+                entity: to,
+                key: key.clone(),
+                set: self.values(from, to, set)?,
+                base: self.values(from, to, base)?,
+            },
+            Change::Delete { key, base, .. } => {
+                Change::Delete { entity: to, key: key.clone(), base: self.values(from, to, base)? }
+            }
+        })
+    }
+}
+
+fn gone(what: &str) -> Error {
+    Error::new(ErrorKind::Refused, format!("the schema has changed, and staged changes need {what}"))
+        .hint("`rollback` discards them, then `.reload` reads the schema again")
+}
