@@ -12,6 +12,8 @@ pub struct Facts {
     pub name: &'static str,
     /// Whether a failed statement spoils its transaction, so that a savepoint must precede each.
     pub failure_aborts: bool,
+    /// Whether keys come from sequences, which do not go back when a transaction does.
+    pub sequences: bool,
     /// How many binds one statement may have.
     pub max_binds: usize,
 }
@@ -106,8 +108,11 @@ pub trait Store {
     fn reconnect(&mut self) -> Result<()>;
 
     /// A name for the open transaction, by which its outcome can be looked up if the answer to COMMIT is lost.
-    fn transaction_id(&mut self) -> Option<String> {
-        None
+    ///
+    /// # Errors
+    /// `Connection` when the connection is lost: COMMIT was not sent then.
+    fn transaction_id(&mut self) -> Result<Option<String>> {
+        Ok(None)
     }
 
     /// Whether the transaction with this name was committed; none where the database cannot tell.

@@ -1,6 +1,9 @@
 //! Random work on a session against a plain model in memory, with a second writer on the same database.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(unix)]
+mod common;
+
 use diesel_shell::ErrorKind;
 use diesel_shell::database::sqlite::{Open, SqliteStore};
 use diesel_shell::model::{Catalog, Cell, EntityId, Value, infer};
@@ -105,7 +108,7 @@ impl RawSink for Silent {
 struct World {
     _folder: tempfile::TempDir,
     session: Session,
-    other: SqliteStore,
+    other: Box<dyn Store>,
     entity: EntityId,
     /// What the database has.
     database: Table,
@@ -126,13 +129,28 @@ impl World {
         let path = folder.path().join("t.db");
         let mut store = SqliteStore::open(&path, Open::Create).unwrap();
         store.raw("create table t (id integer primary key, name text not null unique, n int)", &mut Silent).unwrap();
+        let other = SqliteStore::open(&path, Open::Existing).unwrap();
+        Self::on(Box::new(store), Box::new(other), folder, hold)
+    }
+
+    /// On PostgreSQL; none where there is no server.
+    #[cfg(all(unix, feature = "postgres"))]
+    fn on_postgres(url: &str) -> Self {
+        use diesel_shell::database::postgres::PgStore;
+        let mut store = PgStore::open(url).unwrap();
+        store.raw("drop table if exists t", &mut Silent).unwrap();
+        store.raw("create table t (id serial primary key, name text not null unique, n int)", &mut Silent).unwrap();
+        let other = PgStore::open(url).unwrap();
+        Self::on(Box::new(store), Box::new(other), tempfile::tempdir().unwrap(), Hold::No)
+    }
+
+    fn on(mut store: Box<dyn Store>, other: Box<dyn Store>, folder: tempfile::TempDir, hold: Hold) -> Self {
         let mut catalog = Catalog::default();
         infer::add_tables(&mut catalog, store.tables().unwrap());
         let entity = catalog.resolve("t").unwrap();
-        let other = SqliteStore::open(&path, Open::Existing).unwrap();
         Self {
             _folder: folder,
-            session: Session::new(Box::new(store), Arc::new(catalog), hold),
+            session: Session::new(store, Arc::new(catalog), hold),
             other,
             entity,
             database: Table::new(),
@@ -352,8 +370,7 @@ impl World {
     }
 }
 
-fn check(steps: &[Step], hold: Hold) {
-    let mut world = World::new(hold);
+fn check(steps: &[Step], mut world: World) {
     for step in steps {
         world.run(step);
         let (seen, view) = (world.seen(), world.view());
@@ -373,7 +390,25 @@ proptest! {
 
     #[test]
     fn a_session_is_what_a_plain_model_says(steps in steps()) {
-        check(&steps, Hold::No);
+        check(&steps, World::new(Hold::No));
+    }
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn so_it_is_on_postgresql() {
+    if !common::postgres::is_there() {
+        return;
+    }
+    let url = common::postgres::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases() / 10) };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let result = runner.run(&steps(), |steps| {
+        check(&steps, World::on_postgres(&url));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
     }
 }
 

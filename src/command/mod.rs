@@ -170,7 +170,7 @@ pub struct Origin<'a> {
 /// # Errors
 /// Whatever goes wrong; the session is then as it was before the command, but for what it says itself.
 pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {
-    if context.added && origin.text.contains("$_") {
+    if context.added && !context.variables.contains_key(LAST) && origin.text.contains("$_") {
         context.added = false;
         settle(context)?;
     }

@@ -172,7 +172,11 @@ impl DataType {
     /// Whether values of this type are numbers, and so aligned to the right.
     #[must_use]
     pub fn is_number(&self) -> bool {
-        matches!(self, Self::Int(_) | Self::Float | Self::Numeric)
+        match self {
+            Self::Int(_) | Self::Float | Self::Numeric => true,
+            Self::Other(name) => name == "real",
+            _ => false,
+        }
     }
 
     /// The value, fitted to this type: `'12'` becomes 12 for an integer, a date becomes a timestamp at midnight.

@@ -49,6 +49,7 @@ fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, out: &mut Vec<u8>) {
         Cell::Float(number) => string(&number.to_string(), out),
         Cell::Text(text) => match column.map(|column| &column.data_type) {
             Some(DataType::Json) if is_json(text) => out.extend_from_slice(text.as_bytes()),
+            Some(DataType::Other(name)) if name == "jsonb" && is_json(text) => out.extend_from_slice(text.as_bytes()),
             Some(DataType::Numeric) if is_number(text) => out.extend_from_slice(text.as_bytes()),
             _ => string(text, out),
         },

@@ -51,7 +51,7 @@ impl Session {
     ///
     /// # Errors
     /// `Connection` when the database cannot be reached.
-    pub(super) fn reconnect(&mut self) -> Result<()> {
+    pub fn reconnect(&mut self) -> Result<()> {
         self.open = false;
         self.flushed = 0;
         self.store.reconnect()
@@ -87,8 +87,8 @@ impl Session {
         }
         if self.open {
             self.keep_safe(|keeper, _, _| keeper.committing())?;
-            let id = self.store.transaction_id();
-            match self.store.commit() {
+            let id = self.store.transaction_id()?;
+            match self.send_commit() {
                 Ok(()) => self.open = false,
                 Err(error) if error.kind == ErrorKind::Connection => {
                     return self.unknown(error, id.as_deref(), counts, only);
@@ -102,6 +102,22 @@ impl Session {
         }
         self.written(only)?;
         Ok(counts)
+    }
+
+    /// Sends COMMIT; where the database only asks to wait (SQLite, while someone reads) the transaction stays as it is and
+    /// COMMIT is sent again.
+    fn send_commit(&mut self) -> Result<()> {
+        let mut wait = BACKOFF;
+        for _ in 1..TRIES {
+            match self.store.commit() {
+                Err(error) if error.kind == ErrorKind::Busy && !self.store.facts().failure_aborts => {
+                    std::thread::sleep(wait);
+                    wait *= 2;
+                }
+                done => return done,
+            }
+        }
+        self.store.commit()
     }
 
     /// The answer to COMMIT was lost: look up what became of it before anything is sent again.

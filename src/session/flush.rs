@@ -112,9 +112,14 @@ impl Session {
     }
 
     fn flush_one(&mut self) -> Result<()> {
-        let entry = self.entries[self.flushed].clone();
-        for (sent, change) in entry.changes.iter().enumerate() {
-            let Err(error) = self.send(change) else { continue };
+        let mut entry = self.entries[self.flushed].clone();
+        for (sent, change) in entry.changes.iter_mut().enumerate() {
+            let result = if self.store.facts().sequences {
+                self.try_changes(std::slice::from_mut(change))
+            } else {
+                self.send(change)
+            };
+            let Err(error) = result else { continue };
             if error.kind.is_transient() {
                 // Not the change's fault: it stays.
                 return Err(error);
@@ -126,6 +131,7 @@ impl Session {
             }
             return Err(error.from_place(entry.place));
         }
+        self.entries[self.flushed] = entry;
         self.flushed += 1;
         Ok(())
     }
@@ -203,24 +209,54 @@ impl Session {
             let rest = until - self.flushed;
             // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
             let size = if rest >= BATCH { BATCH } else { 1 << rest.ilog2() };
-            self.guarded(|session| {
-                let entries = &session.entries[session.flushed..session.flushed + size];
-                let mut rows: Vec<&[Value]> = Vec::with_capacity(size);
-                let mut shape = None;
-                for entry in entries {
-                    if let [Change::Insert { entity, columns, values, .. }] = entry.changes.as_slice() {
-                        rows.push(values);
-                        shape = Some((*entity, columns));
-                    }
-                }
-                let Some((entity, columns)) = shape else {
-                    return Err(Error::new(crate::ErrorKind::Database, "the journal changed while it was sent"));
-                };
-                let insert = Insert { entity, columns, rows: &rows, returning: &[] };
-                session.store.execute(&session.catalog, &Statement::Insert(insert)).map(drop)
-            })?;
+            let keys = self.guarded(|session| session.send_batch(size))?;
+            let mut wider = None;
+            for (entry, key) in self.entries[self.flushed..self.flushed + size].iter_mut().zip(keys) {
+                learn(entry, key, &mut wider);
+            }
             self.flushed += size;
         }
         Ok(())
+    }
+
+    /// Sends the next `size` entries, all single inserts into the same columns, in one statement. Gives the keys of the
+    /// new records where the database numbers them from a sequence: sequences do not go back when a transaction does,
+    /// so whatever is sent again must take its key along.
+    fn send_batch(&mut self, size: usize) -> Result<Vec<(usize, Value)>> {
+        let entries = &self.entries[self.flushed..self.flushed + size];
+        let mut rows: Vec<&[Value]> = Vec::with_capacity(size);
+        let mut shape = None;
+        for entry in entries {
+            if let [Change::Insert { entity, columns, values, .. }] = entry.changes.as_slice() {
+                rows.push(values);
+                shape = Some((*entity, columns));
+            }
+        }
+        let Some((entity, columns)) = shape else {
+            return Err(Error::new(crate::ErrorKind::Database, "the journal changed while it was sent"));
+        };
+        let numbered = self.catalog.get(entity).numbered_key().filter(|key| !columns.contains(key));
+        let returning = if self.store.facts().sequences { numbered } else { None };
+        let Some(key) = returning else {
+            let insert = Insert { entity, columns, rows: &rows, returning: &[] };
+            self.store.execute(&self.catalog, &Statement::Insert(insert))?;
+            return Ok(Vec::new());
+        };
+        let mut keys = Vec::with_capacity(size);
+        let insert = Insert { entity, columns, rows: &rows, returning: &[key] };
+        self.store.query(&self.catalog, &Statement::Insert(insert), &mut |cells| {
+            keys.push((key, cells[0].to_value()));
+            Ok(true)
+        })?;
+        Ok(keys)
+    }
+}
+
+/// Makes the key that the database gave part of an insert; the list of columns is shared by all of a batch.
+fn learn(entry: &mut super::journal::Entry, (key, value): (usize, Value), wider: &mut Option<Rc<[usize]>>) {
+    if let [Change::Insert { columns, values, given, .. }] = entry.changes.as_mut_slice() {
+        *columns = Rc::clone(wider.get_or_insert_with(|| columns.iter().copied().chain([key]).collect()));
+        values.push(value);
+        *given = true;
     }
 }

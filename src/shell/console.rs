@@ -99,6 +99,13 @@ impl Console {
             Err(error) if error.kind == ErrorKind::Database && self.context.reload().unwrap_or(false) => {
                 return Err(error.hint(CHANGED).hint("try again"));
             }
+            Err(error) if error.kind == ErrorKind::Connection => {
+                // The journal is intact; whatever needs the connection next replays it.
+                return Err(match self.context.session.reconnect() {
+                    Ok(()) => error.hint("the connection has been made again, and what is staged is still staged"),
+                    Err(cause) => error.hint(format!("and it cannot be made again: {cause}")),
+                });
+            }
             done => done?,
         };
         if let Some(started) = started {

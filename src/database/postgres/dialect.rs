@@ -8,11 +8,14 @@ use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, SmallInt, Text};
 
 /// Whether values of a type arrive in a form that `row.rs` reads; others travel as text with a cast.
-pub(super) const fn is_native(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Bool | DataType::Int(_) | DataType::Float | DataType::Text(_) | DataType::Bytes | DataType::Any
-    )
+pub(super) fn is_native(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Bool | DataType::Int(_) | DataType::Float | DataType::Text(_) | DataType::Bytes | DataType::Any => {
+            true
+        }
+        DataType::Other(name) => name == "real",
+        _ => false,
+    }
 }
 
 /// The type's name in a cast; none where a bind needs none. Names of other types come from PostgreSQL's own
@@ -45,7 +48,11 @@ impl Dialect for Pg {
 
     fn is_comparable(data_type: &DataType) -> bool {
         // json, xml, point and their like have no equality; any other's text is as good as its value.
-        !matches!(data_type, DataType::Json | DataType::Other(_))
+        match data_type {
+            DataType::Json => false,
+            DataType::Other(name) => name == "real",
+            _ => true,
+        }
     }
 
     fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, data_type: &DataType) -> QueryResult<()> {

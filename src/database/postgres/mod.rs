@@ -63,7 +63,7 @@ impl PgStore {
             url: url.to_owned(),
             migrations: None,
             echo: None,
-            facts: Facts { name: "PostgreSQL", failure_aborts: true, max_binds: 60_000 },
+            facts: Facts { name: "PostgreSQL", failure_aborts: true, sequences: true, max_binds: 60_000 },
             read_only: false,
             process,
         })
@@ -91,10 +91,48 @@ impl PgStore {
         Ok(())
     }
 
+    /// Runs a query that gives rows. With `wrap`, a first row that has types which are not read stops it before anything
+    /// is shown, and its columns' names are given back, if they can be told apart.
+    fn stream(
+        &mut self,
+        sql: &str,
+        wrap: bool,
+        sink: &mut dyn RawSink,
+        count: &mut usize,
+    ) -> Result<Option<Vec<String>>> {
+        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql))
+            .map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::default();
+        for row in rows {
+            let row = row.map_err(|e| translate(&e))?;
+            if *count == 0 {
+                let names = row::names(&row);
+                let distinct: std::collections::HashSet<&String> = names.iter().collect();
+                if wrap && distinct.len() == names.len() && !row::is_readable(&row) {
+                    return Ok(Some(names));
+                }
+                sink.columns(&names)?;
+            }
+            *count += 1;
+            buffer.read(&row);
+            if !buffer.with_cells(|cells| sink.row(cells))? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
     /// Gives the connection the migrations that `db` works with.
     pub fn set_migrations(&mut self, migrations: Migrations<Pg>) {
         self.migrations = Some(migrations);
     }
+}
+
+/// A query with every column as text.
+fn as_text(sql: &str, names: &[String]) -> String {
+    let quoted = |name: &String| name.replace('"', "\"\"");
+    let columns: Vec<String> = names.iter().map(|name| format!("q.\"{0}\"::text AS \"{0}\"", quoted(name))).collect();
+    format!("SELECT {} FROM ({}\n) AS q", columns.join(", "), sql.trim_end_matches([';', ' ', '\n']))
 }
 
 impl Store for PgStore {
@@ -135,9 +173,22 @@ impl Store for PgStore {
         if self.read_only { self.set_read_only() } else { Ok(()) }
     }
 
-    fn transaction_id(&mut self) -> Option<String> {
+    fn transaction_id(&mut self) -> Result<Option<String>> {
+        // In a savepoint: an engine without this function must not lose the transaction for it.
+        self.savepoint()?;
         let sql = "pg_current_xact_id()::text";
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(sql)).get_result(&mut self.connection).ok()
+        let asked: diesel::QueryResult<String> =
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(sql)).get_result(&mut self.connection);
+        match asked {
+            Ok(id) => self.release().map(|()| Some(id)),
+            Err(error) => {
+                let error = translate(&error);
+                if error.kind == ErrorKind::Connection {
+                    return Err(error);
+                }
+                self.back_to_savepoint().map(|()| None)
+            }
+        }
     }
 
     fn was_committed(&mut self, id: &str) -> Option<bool> {
@@ -222,22 +273,11 @@ impl Store for PgStore {
                 matches!(word.as_str(), "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke");
             return Ok(RawOutcome { affected, changed_schema: schema });
         }
-        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql))
-            .map_err(|e| translate(&e))?;
-        let mut buffer = RowBuffer::default();
-        let mut named = false;
         let mut count = 0;
-        for row in rows {
-            let row = row.map_err(|e| translate(&e))?;
-            if !named {
-                sink.columns(&row::names(&row))?;
-                named = true;
-            }
-            count += 1;
-            buffer.read(&row);
-            if !buffer.with_cells(|cells| sink.row(cells))? {
-                break;
-            }
+        // Arrays, ranges and other types arrive in forms of their own; a query can be asked for their text instead.
+        let plain = matches!(word.as_str(), "select" | "values" | "table");
+        if let Some(names) = self.stream(sql, plain, sink, &mut count)? {
+            self.stream(&as_text(sql, &names), false, sink, &mut count)?;
         }
         let writes = returns && !matches!(word.as_str(), "select" | "values" | "table" | "show" | "explain");
         Ok(RawOutcome { affected: if writes { count } else { 0 }, changed_schema: false })

@@ -217,7 +217,8 @@ fn data_type(name: &str) -> DataType {
         "smallint" => DataType::Int(16),
         "integer" => DataType::Int(32),
         "bigint" => DataType::Int(64),
-        "real" | "double precision" => DataType::Float,
+        // `real` keeps its own name: comparing it with a double needs a cast.
+        "double precision" => DataType::Float,
         "text" | "character varying" | "name" => DataType::Text(None),
         "bytea" => DataType::Bytes,
         "date" => DataType::Date,

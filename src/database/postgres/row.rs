@@ -230,6 +230,35 @@ fn numeric(number: &PgNumeric) -> String {
     format!("{sign}{}{point}{fraction}", if whole.is_empty() { "0" } else { whole })
 }
 
+/// Whether every column of a row has a type that is read here; others are shown as bytes.
+pub fn is_readable<'r>(row: &impl Row<'r, Pg>) -> bool {
+    const READ: [u32; 16] = [
+        oid::BOOL,
+        oid::BYTEA,
+        oid::CHAR,
+        oid::INT8,
+        oid::INT2,
+        oid::INT4,
+        oid::OID,
+        oid::FLOAT4,
+        oid::FLOAT8,
+        oid::DATE,
+        oid::TIME,
+        oid::TIMESTAMP,
+        oid::TIMESTAMPTZ,
+        oid::INTERVAL,
+        oid::NUMERIC,
+        oid::UUID,
+    ];
+    (0..row.field_count()).all(|index| {
+        // NULLs of any type can be read.
+        row.get(index).as_ref().and_then(Field::value).is_none_or(|value| {
+            let oid = value.get_oid().get();
+            READ.contains(&oid) || oid::TEXTS.contains(&oid) || matches!(oid, oid::JSONB | oid::VOID)
+        })
+    })
+}
+
 /// The names of a row's columns.
 pub fn names<'r>(row: &impl Row<'r, Pg>) -> Vec<String> {
     (0..row.field_count())

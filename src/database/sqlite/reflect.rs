@@ -112,12 +112,18 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
             foreign_keys: Vec::new(),
         });
     }
-    let columns: Vec<ColumnRow> = match diesel::sql_query(COLUMNS).load(connection) {
-        Ok(rows) => rows,
-        // A broken view spoils the one query for all: ask again without views.
-        Err(_) => {
-            diesel::sql_query(COLUMNS.replace("IN ('table', 'view')", "= 'table'")).load(connection).map_err(wrong)?
+    let columns: Vec<ColumnRow> = if let Ok(rows) = diesel::sql_query(COLUMNS).load(connection) {
+        rows
+    } else {
+        // A broken view spoils the one query for all: ask for the tables, then for each view by itself.
+        let only = COLUMNS.replace("IN ('table', 'view')", "= 'table'");
+        let mut rows: Vec<ColumnRow> = diesel::sql_query(only).load(connection).map_err(wrong)?;
+        let view = COLUMNS.replace("IN ('table', 'view')", "= 'view' AND m.name = ?");
+        for facts in tables.iter().filter(|facts| facts.kind == EntityKind::View) {
+            let one = diesel::sql_query(&view).bind::<Text, _>(&facts.name).load(connection);
+            rows.extend(one.unwrap_or_default());
         }
+        rows
     };
     let mut keys: HashMap<usize, Vec<(i64, usize)>> = HashMap::new();
     for row in columns {
