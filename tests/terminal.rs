@@ -53,6 +53,8 @@ fn ctrl_c_clears_the_line_and_quotes_go_on_over_lines() {
     session.expect("staged: 1 added").unwrap();
     session.send_line("rollback").unwrap();
     session.expect("rolled back: 1 added").unwrap();
+    // Only at the prompt: between lines the terminal itself takes Ctrl-D.
+    session.expect("microblog> ").unwrap();
     session.send("\x04").unwrap();
     session.expect(Eof).unwrap();
 }
@@ -85,6 +87,8 @@ fn what_is_typed_ahead_is_not_lost() {
     session.send("count users\rcount posts\radd user username=zoe email=z@x\rrollback\r").unwrap();
     session.expect("staged: user zoe").unwrap();
     session.expect("rolled back: 1 added").unwrap();
+    // Only at the prompt: between lines the terminal itself takes Ctrl-D.
+    session.expect("microblog> ").unwrap();
     session.send("\x04").unwrap();
     session.expect(Eof).unwrap();
 }

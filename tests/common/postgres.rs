@@ -1,4 +1,5 @@
 //! A PostgreSQL server of the tests' own: in a temporary folder, on a unix socket, gone with the tests.
+#![allow(clippy::print_stderr, reason = "tests that did not run must be heard of")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,18 +31,14 @@ fn binaries() -> Option<PathBuf> {
 
 /// Runs a shell line as somebody who may run PostgreSQL: it refuses root.
 fn run(user: Option<&str>, line: &str) -> Command {
-    match user {
-        Some(user) => {
-            let mut command = Command::new("su");
-            command.args([user, "-s", "/bin/sh", "-c", line]);
-            command
-        }
-        None => {
-            let mut command = Command::new("sh");
-            command.args(["-c", line]);
-            command
-        }
+    if let Some(user) = user {
+        let mut command = Command::new("su");
+        command.args([user, "-s", "/bin/sh", "-c", line]);
+        return command;
     }
+    let mut command = Command::new("sh");
+    command.args(["-c", line]);
+    command
 }
 
 fn start() -> Option<Server> {
