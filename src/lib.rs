@@ -1,5 +1,6 @@
 //! `diesel-shell`: a database shell that thinks in models.
 
+pub mod assist;
 pub mod command;
 pub mod database;
 pub mod error;

@@ -34,12 +34,10 @@ struct World {
 fn sequence(random: &mut Random) -> Vec<Vec<String>> {
     let mut steps: Vec<Vec<String>> = Vec::new();
     let (mut now, mut committed) = (World::default(), World::default());
-    let mut serial = 0;
     // SQLAlchemy deletes last whatever the order, so one unit of work adds or deletes, and keys stay comparable.
     let mut deleting = false;
     let mut touched = false;
-    for _ in 0..30 {
-        serial += 1;
+    for serial in 1..=30 {
         let fresh = |what: &str| format!("{what}{serial}");
         let choice = random.below(10);
         let step = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();

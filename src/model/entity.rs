@@ -31,6 +31,8 @@ pub struct Column {
     pub numbered: bool,
     /// Whether only the database numbers it (GENERATED ALWAYS AS IDENTITY).
     pub always: bool,
+    /// The values it can have, where an enumeration or a check lists them.
+    pub choices: Vec<String>,
     /// Whether its values are hidden wherever they would be shown.
     pub masked: bool,
 }
@@ -47,6 +49,7 @@ impl Column {
             generated: false,
             numbered: false,
             always: false,
+            choices: Vec::new(),
             masked: false,
         }
     }

@@ -29,6 +29,8 @@ impl<'a> Parser<'a, '_> {
     fn target(&mut self, setting: bool) -> Result<Target<'a>> {
         if let Some(token @ Token { kind: TokenKind::Variable, .. }) = self.peek() {
             self.next();
+            let name = self.slice(token.span);
+            self.frame(|| vec![name.to_owned()]);
             return Ok(Target::Record(RecordRef::Variable(self.variable_name(token))));
         }
         let model = self.model()?;
@@ -47,6 +49,9 @@ impl<'a> Parser<'a, '_> {
     fn assignments(&mut self, needed: bool) -> Result<Vec<Assignment<'a>>> {
         let mut all = Vec::new();
         loop {
+            if let Some(trace) = &mut self.trace {
+                trace.assigning = true;
+            }
             if self.at_end() {
                 self.expect(Expected::Field);
                 if needed && all.is_empty() {
@@ -55,8 +60,16 @@ impl<'a> Parser<'a, '_> {
                 return Ok(all);
             }
             let field = self.name(Expected::Field)?;
+            let path = self.frames.last().cloned().into_iter().flatten().chain([field.text.to_string()]);
+            let path: Vec<String> = if self.trace.is_some() { path.collect() } else { Vec::new() };
+            self.note(field.span, super::Role::Member(path));
             if self.symbol("=").is_none() {
                 return Err(self.stray(&field, all.last()));
+            }
+            if let Some(trace) = &mut self.trace {
+                trace.assigning = false;
+                trace.assigned.push(field.text.to_string());
+                self.subject = vec![field.text.to_string()];
             }
             let mut value = self.key(Expected::Value)?;
             let comma = value.last_mut().is_some_and(|last| self.trailing_comma(last));

@@ -49,7 +49,7 @@ impl<'a> Parser<'a, '_> {
         if self.keyword("has").is_some() {
             let path = self.path(Expected::Relationship)?;
             let inner = if self.is_symbol("(") {
-                Some(Box::new(self.bracketed(Self::condition)?))
+                Some(Box::new(self.within(&path, |parser| parser.bracketed(Self::condition))?))
             } else {
                 self.expect(Expected::Word("("));
                 None
@@ -91,7 +91,11 @@ impl<'a> Parser<'a, '_> {
         self.next();
         let (path, inner) = self.bracketed(|parser| {
             let path = parser.path(Expected::Relationship)?;
-            let inner = if parser.keyword("where").is_some() { Some(Box::new(parser.condition()?)) } else { None };
+            let inner = if parser.keyword("where").is_some() {
+                Some(Box::new(parser.within(&path, Self::condition)?))
+            } else {
+                None
+            };
             Ok((path, inner))
         })?;
         let end = self.lexer.position();
@@ -110,6 +114,12 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn test(&mut self, left: Operand<'a>) -> Result<Condition<'a>> {
+        if self.trace.is_some() {
+            self.subject = match &left {
+                Operand::Path(path) => path.names.iter().map(|name| name.text.to_string()).collect(),
+                _ => Vec::new(),
+            };
+        }
         if let Some(Token { kind: TokenKind::Symbol, span }) = self.peek() {
             let symbol = self.slice(span);
             if let Some((_, op)) = COMPARISONS.iter().find(|(known, _)| *known == symbol) {

@@ -59,6 +59,51 @@ pub fn parse<'a>(text: &'a str, catalog: &Catalog) -> Result<Command<'a>> {
     parser.command()
 }
 
+/// What a piece of a command is, for colours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// A word of the language.
+    Keyword,
+    /// A model's name.
+    Model,
+    /// A name at the end of this path, which begins with a model or a variable.
+    Member(Vec<String>),
+}
+
+/// What a parser noticed on its way, and what it would have accepted at the end of the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Names and keywords in order.
+    pub roles: Vec<(Span, Role)>,
+    /// What could come at the end of the text; empty when the text is wrong before it.
+    pub expected: Vec<Expected>,
+    /// The path of names whose fields are meant at the end, from a model or a variable on.
+    pub scope: Vec<String>,
+    /// The field whose value is meant at the end, from the scope on.
+    pub subject: Vec<String>,
+    /// Fields take `=` and a value at the end: `add` and `set`.
+    pub assigning: bool,
+    /// Fields that have their value already.
+    pub assigned: Vec<String>,
+}
+
+/// Parses for an editor: whatever is wrong, what was understood is kept.
+#[must_use]
+pub fn trace(text: &str, catalog: &Catalog) -> Trace {
+    let mut parser = Parser::new(text, catalog);
+    parser.trace = Some(Trace::default());
+    let _ = parser.command();
+    let at_end = parser.furthest >= text.len();
+    let mut trace = parser.trace.take().unwrap_or_default();
+    trace.scope = parser.frames.pop().unwrap_or_default();
+    trace.scope.append(&mut parser.partial);
+    trace.subject = parser.subject;
+    if at_end {
+        trace.expected = parser.expected;
+    }
+    trace
+}
+
 struct Parser<'a, 'c> {
     text: &'a str,
     lexer: Lexer<'a>,
@@ -69,6 +114,14 @@ struct Parser<'a, 'c> {
     expected: Vec<Expected>,
     furthest: usize,
     depth: u32,
+    /// What an editor wants to know.
+    trace: Option<Trace>,
+    /// The paths whose fields are meant, innermost last.
+    frames: Vec<Vec<String>>,
+    /// Names before a dot that the next name belongs to.
+    partial: Vec<String>,
+    /// The field whose value comes next.
+    subject: Vec<String>,
     /// A key that is near a keyword: if the command turns out wrong, this is why.
     suspect: Option<Span>,
     /// How many brackets are open around what is being parsed.
@@ -85,6 +138,10 @@ impl<'a, 'c> Parser<'a, 'c> {
             expected: Vec::new(),
             furthest: 0,
             depth: 0,
+            trace: None,
+            frames: Vec::new(),
+            partial: Vec::new(),
+            subject: Vec::new(),
             suspect: None,
             brackets: 0,
         }
@@ -139,10 +196,40 @@ impl<'a, 'c> Parser<'a, 'c> {
     /// Takes a keyword if it is next.
     fn keyword(&mut self, word: &'static str) -> Option<Span> {
         if self.is_word(word) {
-            return self.next().map(|token| token.span);
+            let span = self.next().map(|token| token.span);
+            if let Some(span) = span {
+                self.note(span, Role::Keyword);
+            }
+            return span;
         }
         self.expect(Expected::Word(word));
         None
+    }
+
+    fn note(&mut self, span: Span, role: Role) {
+        if let Some(trace) = &mut self.trace {
+            trace.roles.push((span, role));
+        }
+    }
+
+    /// From here on, fields are those of this path.
+    fn frame(&mut self, path: impl FnOnce() -> Vec<String>) {
+        if self.trace.is_some() {
+            self.frames = vec![path()];
+        }
+    }
+
+    /// Inside, fields are those at the end of a path from here.
+    fn within<T>(&mut self, path: &Path<'a>, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.trace.is_none() {
+            return inner(self);
+        }
+        let mut frame = self.frames.last().cloned().unwrap_or_default();
+        frame.extend(path.names.iter().map(|name| name.text.to_string()));
+        self.frames.push(frame);
+        let result = inner(self)?;
+        self.frames.pop();
+        Ok(result)
     }
 
     fn is_symbol(&mut self, symbol: &str) -> bool {
@@ -294,6 +381,13 @@ impl<'a, 'c> Parser<'a, 'c> {
     fn path(&mut self, what: Expected) -> Result<Path<'a>> {
         let first = self.name(what)?;
         let names = self.dotted(first)?;
+        if self.trace.is_some() {
+            let mut path = self.frames.last().cloned().unwrap_or_default();
+            for name in &names {
+                path.push(name.text.to_string());
+                self.note(name.span, Role::Member(path.clone()));
+            }
+        }
         Ok(Path { names })
     }
 
@@ -302,10 +396,14 @@ impl<'a, 'c> Parser<'a, 'c> {
         let mut last = first.span;
         let mut names = vec![first];
         while self.dot(last) {
+            if self.trace.is_some() {
+                self.partial = names.iter().map(|name| name.text.to_string()).collect();
+            }
             let name = self.name(Expected::Field)?;
             last = name.span;
             names.push(name);
         }
+        self.partial.clear();
         Ok(names)
     }
 
@@ -324,13 +422,17 @@ impl<'a, 'c> Parser<'a, 'c> {
     }
 
     fn model_behind(&mut self, first: Name<'a>) -> Result<Name<'a>> {
-        if !(self.is_symbol(".")) {
-            return Ok(first);
-        }
-        let names = self.dotted(first)?;
-        let span = names.iter().map(|name| name.span).reduce(Span::to).unwrap_or_default();
-        let text: Vec<&str> = names.iter().map(|name| name.text.as_ref()).collect();
-        Ok(Name { text: Cow::Owned(text.join(".")), span })
+        let name = if self.is_symbol(".") {
+            let names = self.dotted(first)?;
+            let span = names.iter().map(|name| name.span).reduce(Span::to).unwrap_or_default();
+            let text: Vec<&str> = names.iter().map(|name| name.text.as_ref()).collect();
+            Name { text: Cow::Owned(text.join(".")), span }
+        } else {
+            first
+        };
+        self.note(name.span, Role::Model);
+        self.frame(|| vec![name.text.to_string()]);
+        Ok(name)
     }
 
     fn whole_number(&mut self, what: &'static str) -> Result<u64> {
@@ -393,6 +495,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             _ => return self.model_first(first),
         };
         self.next();
+        self.note(first.span, Role::Keyword);
         rule(self)
     }
 

@@ -58,6 +58,8 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn variable_command(&mut self) -> Result<Command<'a>> {
         let Some(token) = self.next() else { return Err(self.unexpected()) };
         let name = self.variable_name(token);
+        let text = self.slice(token.span);
+        self.frame(|| vec![text.to_owned()]);
         let mut fields = Vec::new();
         let mut last = token.span;
         while self.dot(last) {
@@ -77,6 +79,8 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn record(&mut self) -> Result<RecordRef<'a>> {
         if let Some(token @ Token { kind: TokenKind::Variable, .. }) = self.peek() {
             self.next();
+            let name = self.slice(token.span);
+            self.frame(|| vec![name.to_owned()]);
             return Ok(RecordRef::Variable(self.variable_name(token)));
         }
         let model = self.model()?;
@@ -87,11 +91,22 @@ impl<'a> Parser<'a, '_> {
     /// Relationship names in a row: `posts tags`; dots do as well.
     fn steps(&mut self) -> Result<Vec<Name<'a>>> {
         let mut steps = Vec::new();
-        while !self.clause_is_next() {
-            let Some(name) = self.try_name(Expected::Relationship) else { break };
-            steps.extend(self.dotted(name)?);
+        loop {
+            self.expect(Expected::Relationship);
+            if self.clause_is_next() {
+                return Ok(steps);
+            }
+            let Some(name) = self.try_name(Expected::Relationship) else { return Ok(steps) };
+            for name in self.dotted(name)? {
+                if self.trace.is_some() {
+                    let mut path = self.frames.pop().unwrap_or_default();
+                    path.push(name.text.to_string());
+                    self.note(name.span, super::Role::Member(path.clone()));
+                    self.frames.push(path);
+                }
+                steps.push(name);
+            }
         }
-        Ok(steps)
     }
 
     fn clause_is_next(&mut self) -> bool {
@@ -108,6 +123,8 @@ impl<'a> Parser<'a, '_> {
     fn source(&mut self) -> Result<Source<'a>> {
         if let Some(token @ Token { kind: TokenKind::Variable, .. }) = self.peek() {
             self.next();
+            let name = self.slice(token.span);
+            self.frame(|| vec![name.to_owned()]);
             return Ok(Source::Record(RecordRef::Variable(self.variable_name(token)), self.steps()?));
         }
         let model = self.model()?;

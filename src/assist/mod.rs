@@ -1,0 +1,55 @@
+//! What an editor asks about a line: completion, colours, hints, whether it is finished. Pure functions over the language
+//! and the catalog; all of it follows from the one command table and from what the parser would have accepted.
+
+mod complete;
+mod highlight;
+mod hint;
+
+pub use complete::{Candidate, Completion, World, complete};
+pub use highlight::{Class, classes};
+pub use hint::hint;
+
+use crate::language::{Open, Scan, scan};
+use crate::model::{Catalog, EntityId};
+
+/// What the text's last command leaves open, if anything: a quote, a bracket, or a `\` at the end of the line.
+#[must_use]
+pub fn open_at_end(text: &str) -> Option<Open> {
+    let ended = format!("{text}\n");
+    let mut from = 0;
+    while from < ended.len() {
+        match scan(&ended, from) {
+            Scan::Complete { next, .. } => from = next.max(from + 1),
+            Scan::Incomplete { open } => return open,
+        }
+    }
+    None
+}
+
+/// Where the command that the cursor is in begins.
+fn command_start(text: &str, cursor: usize) -> usize {
+    let mut from = 0;
+    while let Scan::Complete { next, .. } = scan(text, from) {
+        if next > cursor || next <= from {
+            break;
+        }
+        from = next;
+    }
+    from
+}
+
+/// The entity at the end of a path of a model or variable and relationships.
+fn entity_at(path: &[String], catalog: &Catalog, variable: &dyn Fn(&str) -> Option<EntityId>) -> Option<EntityId> {
+    let (first, rest) = path.split_first()?;
+    let mut at = match first.strip_prefix('$') {
+        Some(name) => variable(name)?,
+        None => catalog.resolve(first).ok()?,
+    };
+    for name in rest {
+        at = catalog.get(at).relationship(name)?.to;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests;
