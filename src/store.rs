@@ -14,6 +14,8 @@ pub struct Facts {
     pub failure_aborts: bool,
     /// Whether keys come from sequences, which do not go back when a transaction does.
     pub sequences: bool,
+    /// Whether texts are ordered by their bytes.
+    pub binary_order: bool,
     /// How many binds one statement may have.
     pub max_binds: usize,
 }

@@ -78,3 +78,14 @@ fn every_command_of_the_table_has_help() {
         shell.run(&["-c", &format!(".help {}", command.name)], "").ok().stdout_has(command.summary);
     }
 }
+
+#[test]
+fn the_configuration_it_shows_is_understood() {
+    let text = std::fs::read_to_string(path()).unwrap();
+    let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let shell = Shell::new();
+    let folder = shell.path().join("config/diesel-shell");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), block).unwrap();
+    shell.script(".show confirm").ok().stdout("confirm  100\n");
+}

@@ -247,3 +247,60 @@ fn numbers_in_text_keep_their_spelling() {
         .stdout("username,email\n007,1.50\n+49123,1e3\n");
     shell.script("count users where id > 1.5").ok().stdout("1\n");
 }
+
+#[test]
+fn connections_have_names_labels_and_limits() {
+    let shell = Shell::seeded();
+    let folder = shell.path().join("config/diesel-shell");
+    std::fs::create_dir_all(&folder).unwrap();
+    let url = shell.database().display().to_string();
+    std::fs::write(
+        folder.join("config.toml"),
+        format!(
+            "theme = \"light\"\nconfirm = 5\n[connections.prod]\nurl = \"{url}\"\nread_only = true\nlabel = \"PROD\"\n"
+        ),
+    )
+    .unwrap();
+    shell.run(&["prod"], "count users").ok().stdout("2\n");
+    shell.run(&["prod"], "add user username=a email=b\ncommit").fails(1).stderr_has("readonly");
+    shell.script(".open prod\ncount users\n.show confirm").ok().stdout("2\nconfirm  5\n");
+    std::fs::write(folder.join("config.toml"), "colour = 3\n").unwrap();
+    shell.script("count users").fails(2).stderr_has("config.toml").stderr_has("colour");
+}
+
+#[test]
+fn shell_completions_and_a_manual_come_from_the_same_definitions() {
+    let shell = Shell::new();
+    for name in ["bash", "zsh", "fish"] {
+        shell.run(&["--completions", name], "").ok().stdout_has("diesel-shell");
+    }
+    shell.run(&["--man"], "").ok().stdout_has(".TH").stdout_has("\\-\\-sandbox");
+    // What the registered script asks: connection names come from the configuration.
+    let folder = shell.path().join("config/diesel-shell");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "[connections.prodigy]\nurl = \"x.db\"\n").unwrap();
+    let output = shell
+        .command()
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "1")
+        .args(["--", "diesel-shell", "prod"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "prodigy",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn charts_draw_a_label_and_a_number() {
+    let shell = Shell::seeded();
+    shell.script("add post body=x author=john\ncommit").ok();
+    let run = shell.run(&["--mode", "chart"], "count posts by author.username").ok();
+    let bars: Vec<usize> = run.stdout.lines().map(|line| line.matches('█').count()).collect();
+    assert_eq!(bars.len(), 2, "{}", run.stdout);
+    assert!(bars[0] > 40 && bars[0].abs_diff(2 * bars[1]) <= 1, "{}", run.stdout);
+    shell.run(&["--mode", "chart"], "list users show username").ok().stdout_has("│ john");
+}

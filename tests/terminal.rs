@@ -43,6 +43,8 @@ fn ctrl_c_clears_the_line_and_quotes_go_on_over_lines() {
     session.expect("microblog> ").unwrap();
     session.send("delete users").unwrap();
     session.send("\x03").unwrap();
+    // What is typed ahead of Ctrl-C goes with the line.
+    std::thread::sleep(Duration::from_millis(300));
     session.expect("microblog> ").unwrap();
     session.send_line("add post author=john body='two").unwrap();
     session.send_line("lines'").unwrap();
@@ -53,9 +55,8 @@ fn ctrl_c_clears_the_line_and_quotes_go_on_over_lines() {
     session.expect("staged: 1 added").unwrap();
     session.send_line("rollback").unwrap();
     session.expect("rolled back: 1 added").unwrap();
-    // Only at the prompt: between lines the terminal itself takes Ctrl-D.
     session.expect("microblog> ").unwrap();
-    session.send("\x04").unwrap();
+    session.send_line(".quit").unwrap();
     session.expect(Eof).unwrap();
 }
 
@@ -87,8 +88,136 @@ fn what_is_typed_ahead_is_not_lost() {
     session.send("count users\rcount posts\radd user username=zoe email=z@x\rrollback\r").unwrap();
     session.expect("staged: user zoe").unwrap();
     session.expect("rolled back: 1 added").unwrap();
-    // Only at the prompt: between lines the terminal itself takes Ctrl-D.
     session.expect("microblog> ").unwrap();
-    session.send("\x04").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn tab_completes_names_and_values() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send("add post author=jo\t body=x\r").unwrap();
+    session.expect("staged: post 3 (1 change; commit to write)").unwrap();
+    session.send("list posts where auth\t.user\t = su\t show author.username\r").unwrap();
+    session.expect("susan").unwrap();
+    session.send("rollba\t\r").unwrap();
+    session.expect("rolled back: 1 added").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn slots_to_come_are_shown_in_grey() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send("add user username=zoe").unwrap();
+    session.expect("email= [password_hash=]").unwrap();
+    session.send("\x03").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn history_is_shared_searched_and_keeps_no_secret() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    for line in [
+        "count users where id = 1",
+        " count posts",
+        "set user john password_hash=abc",
+        "rollback",
+        "count users where id = 1",
+    ] {
+        session.send_line(line).unwrap();
+        session.expect("> ").unwrap();
+    }
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+    let kept = std::fs::read_to_string(shell.path().join("data/diesel-shell/history")).unwrap();
+    assert!(
+        kept.contains("count users where id = 1") && !kept.contains("abc") && !kept.contains("count posts"),
+        "{kept}"
+    );
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = shell.path().join("data/diesel-shell/history");
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send("\x12where id").unwrap();
+    session.expect("reverse-i-search").unwrap();
+    session.send("\r").unwrap();
+    session.expect("1").unwrap();
+    session.send_line(".history").unwrap();
+    session.expect("count users where id = 1").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn a_paste_is_literal_and_runs_command_by_command() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session
+        .send("\x1b[200~add user username=zoe email=z@x\nadd post author=zoe body='a\tb'\ncount posts\n\x1b[201~\r")
+        .unwrap();
+    session.expect("staged: user zoe (1 change").unwrap();
+    session.expect("staged: post 3 (2 changes").unwrap();
+    session.send_line("post 3 format '[{body}]'").unwrap();
+    session.expect("[a\\tb]").unwrap();
+    session.send_line("rollback").unwrap();
+    session.expect("rolled back: 2 added").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn ctrl_c_stops_a_query_and_leaves_the_session() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send_line("add user username=zoe email=z@x").unwrap();
+    session.expect("microblog*1> ").unwrap();
+    session
+        .send_line(".sql with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n")
+        .unwrap();
+    // After a second it shows that it is at work.
+    session.expect("Ctrl-C stops it").unwrap();
+    session.send("\x03").unwrap();
+    session.expect("interrupted").unwrap();
+    session.expect("microblog*1> ").unwrap();
+    session.send_line("commit").unwrap();
+    session.expect("committed: 1 added").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn long_results_go_through_the_pager() {
+    let shell = Shell::seeded();
+    let mut command = shell.command();
+    command.env("TERM", "xterm").env("PATH", std::env::var_os("PATH").unwrap()).env("PAGER", "sed s/^/PAGED:/");
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.get_process_mut().set_window_size(80, 10).unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line("count users").unwrap();
+    session.expect("\r\n2\r\n").unwrap();
+    session.send_line(".pager on").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line("list users show id").unwrap();
+    session.expect("PAGED:").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
     session.expect(Eof).unwrap();
 }

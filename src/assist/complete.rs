@@ -240,7 +240,7 @@ fn spelled(value: &Value, typed: &str) -> String {
 
 fn keys(id: EntityId, typed: &str, catalog: &Catalog, world: &dyn World, found: &mut Vec<Candidate>) {
     let entity = catalog.get(id);
-    let column = entity.natural_key.or_else(|| if let [only] = entity.key.as_slice() { Some(*only) } else { None });
+    let column = entity.natural_key.or(if let [only] = entity.key.as_slice() { Some(*only) } else { None });
     if let Some(column) = column {
         for (value, note) in world.values(id, column, prefix(typed)) {
             found.push(Candidate { text: spelled(&value, typed), note: note.unwrap_or_default() });

@@ -51,5 +51,52 @@ fn entity_at(path: &[String], catalog: &Catalog, variable: &dyn Fn(&str) -> Opti
     Some(at)
 }
 
+/// Whether a line only reads, so that proposing it can do no harm.
+#[must_use]
+pub fn only_reads(text: &str, catalog: &Catalog) -> bool {
+    use crate::language::ast::Command;
+    if text.contains([';', '\n']) {
+        return false;
+    }
+    match crate::language::parse(text, catalog) {
+        Ok(
+            Command::Query(_) | Command::Attribute(..) | Command::Aggregate(_) | Command::Distinct(_) | Command::Status,
+        ) => true,
+        Ok(Command::Diff { .. }) => true,
+        Ok(Command::Dot(name, ..)) => {
+            matches!(
+                name.text.as_ref(),
+                "help" | "models" | "schema" | "tables" | "show" | "mode" | "timing" | "explain" | "history"
+            )
+        }
+        _ => false,
+    }
+}
+
+/// The offset of the bracket that belongs to the one at or before the cursor, outside of text.
+#[must_use]
+pub fn matching_bracket(text: &str, cursor: usize) -> Option<usize> {
+    use crate::language::{Lexer, TokenKind};
+    let brackets: Vec<(usize, bool)> = Lexer::new(text)
+        .filter(|token| token.kind == TokenKind::Symbol)
+        .filter_map(|token| match &text[token.span.start..token.span.end] {
+            "(" => Some((token.span.start, true)),
+            ")" => Some((token.span.start, false)),
+            _ => None,
+        })
+        .collect();
+    let at = brackets.iter().position(|(at, _)| *at == cursor || *at + 1 == cursor)?;
+    let mut depth = 0;
+    let mut pair = |(at, opens): &(usize, bool)| {
+        depth += if *opens { 1 } else { -1 };
+        (depth == 0).then_some(*at)
+    };
+    if brackets[at].1 {
+        brackets[at..].iter().find_map(&mut pair)
+    } else {
+        brackets[..=at].iter().rev().find_map(&mut pair)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,27 @@
 //! The command line and the environment: the only place where either is read.
 
+mod config;
 mod interrupt;
 mod open;
 
 use anyhow::Context as _;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use diesel_shell::command::Context;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
+use config::Config;
+use diesel_shell::command::{Context, Front as _};
 use diesel_shell::outcome::{Level, Report};
-use diesel_shell::render::{Mode, Renderer, Style};
-use diesel_shell::shell::{Ask, Console, Editor, Ended, Opener, Options, Script, confirm, interact, run_script};
+use diesel_shell::render::{Mode, Renderer, Style, Theme};
+use diesel_shell::shell::{
+    Ask, Console, Editor, Ended, Keys, Opener, Options, Pager, Script, confirm, interact, run_script,
+};
 use diesel_shell::{Error, ErrorKind, microblog};
 use open::How;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 /// A database shell that thinks in models.
 ///
@@ -24,6 +31,7 @@ use std::process::ExitCode;
 struct Arguments {
     /// The database: a path, `sqlite://PATH`, `:memory:`, or `postgres://USER@HOST/DATABASE`. Default: `DATABASE_URL`, from the environment or a `.env`
     /// file; else the microblog in the data folder.
+    #[arg(add = ArgValueCompleter::new(databases))]
     database: Option<String>,
     /// Run these commands, then leave. May be repeated and mixed with -f; they run in order.
     #[arg(short, long = "command", value_name = "COMMANDS", action = ArgAction::Append)]
@@ -55,6 +63,25 @@ struct Arguments {
     /// Edit lines with vi's keys.
     #[arg(long)]
     vi: bool,
+    /// Whether to use colours.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Colour,
+    /// Print what makes a shell complete this command line, then leave: bash, zsh, fish, elvish or powershell.
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<String>,
+    /// Print the manual page, then leave.
+    #[arg(long)]
+    man: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// At a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,15 +120,49 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Connections by name, then files.
+fn databases(current: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    let names = config::load().unwrap_or_default().connections.into_keys();
+    let mut all: Vec<CompletionCandidate> =
+        names.filter(|name| name.starts_with(typed.as_ref())).map(CompletionCandidate::new).collect();
+    all.extend(PathCompleter::any().complete(current));
+    all
+}
+
+/// What only prints and leaves.
+fn printed(arguments: &Arguments) -> anyhow::Result<bool> {
+    let mut out = std::io::stdout().lock();
+    if let Some(shell) = &arguments.completions {
+        let shells = clap_complete::env::Shells::builtins();
+        let completer = shells.completer(shell).with_context(|| {
+            format!("there are no completions for `{shell}`; bash, zsh, fish, elvish and powershell have them")
+        })?;
+        completer.write_registration("COMPLETE", "diesel-shell", "diesel-shell", "diesel-shell", &mut out)?;
+        return Ok(true);
+    }
+    if arguments.man {
+        clap_mangen::Man::new(Arguments::command()).render(&mut out)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
 fn run() -> anyhow::Result<ExitCode> {
+    clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches)?;
+    if printed(&arguments)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let tasks = tasks(&matches, &arguments);
     // A .env file counts for what the environment itself does not say.
     let _ = dotenvy::dotenv();
+    let config = config::load()?;
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
-    let mut renderer = renderer(&arguments, terminal)?;
+    let pager = if interactive && terminal { pager() } else { Pager::new(None, None) };
+    let mut renderer = renderer(&arguments, &config, terminal, &pager)?;
 
     let how = How {
         interactive,
@@ -111,9 +172,12 @@ fn run() -> anyhow::Result<ExitCode> {
         label: arguments.label.clone(),
     };
     let named = arguments.database.clone().or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()));
-    let opened = match &named {
-        Some(url) => open::open(url, &how, &mut renderer)?,
-        None => open::default(&how, &mut renderer)?,
+    let (opened, connection) = match &named {
+        Some(name) => {
+            let connection = config.connections.get(name);
+            (connected(name, connection, &how, &mut renderer)?, connection)
+        }
+        None => (open::default(&how, &mut renderer)?, None),
     };
     interrupt::listen()?;
     interrupt::watch(opened.session.cancel());
@@ -121,7 +185,7 @@ fn run() -> anyhow::Result<ExitCode> {
         session: opened.session,
         variables: HashMap::new(),
         added: false,
-        confirm: 100,
+        confirm: connection.and_then(|known| known.confirm).or(config.confirm).unwrap_or(100),
         models: Box::new(|store| microblog::catalog(store)),
         version: opened.version,
         clock: clock()?,
@@ -130,10 +194,12 @@ fn run() -> anyhow::Result<ExitCode> {
     };
     let options = Options { continue_on_error: arguments.on_error == OnError::Continue, ..Options::default() };
     let ask: Ask = if interactive { Box::new(|question| confirm(question).map(Some)) } else { Box::new(|_| Ok(None)) };
-    let opener: Opener = Box::new(move |url| {
+    let (connections, names) = (config.connections.clone(), config.connections.keys().cloned().collect());
+    let opener: Opener = Box::new(move |name| {
         let mut messages = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default());
         // An existing database only: what is to be made is said when the shell starts.
-        let opened = open::open(url, &How { create: false, ..how.clone() }, &mut messages)?;
+        let how = How { create: false, ..how.clone() };
+        let opened = connected(name, connections.get(name), &how, &mut messages)?;
         messages.flush()?;
         interrupt::watch(opened.session.cancel());
         Ok(opened)
@@ -141,18 +207,64 @@ fn run() -> anyhow::Result<ExitCode> {
     let mut console = Console::new(context, renderer, options, ask, opener);
     console.screen.interrupted = interrupt::was_pressed;
     console.prompt = opened.prompt;
+    console.connections = names;
+    console.template.clone_from(&config.prompt);
+    console.screen.pager = pager;
+    if let Some(paging) = &config.pager {
+        console.screen.set("pager", paging)?;
+    }
 
     if interactive {
         console.begin = interrupt::forget;
-        let history = open::data_folder().ok().map(|folder| folder.join("history"));
-        let mut editor = Editor::new(history, arguments.vi)?;
-        interact(&mut editor, &mut console)?;
-        console.flush()?;
-        return Ok(ExitCode::SUCCESS);
+        console.screen.shows_progress = terminal && std::io::stderr().is_terminal();
+        return prompt(console, &arguments, &config);
     }
     let tasks = if tasks.is_empty() { vec![Task::Stdin] } else { tasks };
     let ended = scripts(tasks, &mut console)?;
     Ok(ExitCode::from(finish(ended, &mut console)?))
+}
+
+/// The prompt, until the person leaves.
+fn prompt(mut console: Console, arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let history = match config.history {
+        Some(false) => None,
+        _ => open::data_folder().ok().map(|folder| folder.join("history")),
+    };
+    if history.as_ref().is_some_and(|path| !path.exists()) {
+        console.screen.line("`.help` lists the commands, Tab completes; try `list users` or `add user `.")?;
+        console.screen.line("What you change is staged until `commit`. Ctrl-D leaves.")?;
+        console.end();
+    }
+    let keys = if arguments.vi || config.keys.as_deref() == Some("vi") { Keys::Vi } else { Keys::Emacs };
+    let console = Rc::new(RefCell::new(console));
+    let mut editor = Editor::new(Rc::clone(&console), history, keys)?;
+    interact(&mut editor)?;
+    console.borrow_mut().end();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens a connection of the configuration, or what a path or URL means.
+fn connected(
+    name: &str,
+    connection: Option<&config::Connection>,
+    how: &How,
+    renderer: &mut Renderer,
+) -> diesel_shell::Result<diesel_shell::shell::Opened> {
+    let Some(known) = connection else { return open::open(name, how, renderer) };
+    let how = How {
+        read_only: how.read_only || known.read_only,
+        label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),
+        ..how.clone()
+    };
+    open::open(&known.url, &how, renderer)
+}
+
+/// `$PAGER`, else less where it is installed; with the height of the screen.
+fn pager() -> Pager {
+    let words = std::env::var("PAGER").ok().filter(|text| !text.trim().is_empty());
+    let program =
+        words.map_or_else(|| vec!["less".to_owned()], |text| text.split_whitespace().map(str::to_owned).collect());
+    Pager::new(Some(program), terminal_size::terminal_size().map(|(_, height)| usize::from(height.0)))
 }
 
 /// `-c` and `-f` in the order in which they were given.
@@ -167,17 +279,34 @@ fn tasks(matches: &clap::ArgMatches, arguments: &Arguments) -> Vec<Task> {
     all.into_iter().map(|(_, task)| task).collect()
 }
 
-fn renderer(arguments: &Arguments, terminal: bool) -> anyhow::Result<Renderer> {
-    let mode = match &arguments.mode {
+fn renderer(arguments: &Arguments, config: &Config, terminal: bool, pager: &Pager) -> anyhow::Result<Renderer> {
+    // What a person prefers to look at is not what a script is written for.
+    let preferred = config.mode.clone().filter(|_| terminal);
+    let mode = match arguments.mode.as_ref().or(preferred.as_ref()) {
         Some(name) => name.parse::<Mode>()?,
         None => Mode::Auto,
     };
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = match arguments.color {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    let theme = match &config.theme {
+        Some(name) => {
+            Theme::named(name).with_context(|| format!("there is no theme `{name}`; dark and light are there"))?
+        }
+        None => Theme::Dark,
+    };
+    let null = config.null.clone().filter(|_| terminal).unwrap_or_else(|| "NULL".into());
     // A fixed width for reproducible output; else the terminal's.
     let width = std::env::var("DIESEL_SHELL_WIDTH").ok().and_then(|text| text.parse().ok());
     let width = width.or_else(|| terminal.then(terminal_width).flatten());
-    let style = Style { mode, null: "NULL".into(), width, terminal, colour, quiet: arguments.quiet };
-    Ok(Renderer::new(Box::new(std::io::stdout()), Box::new(std::io::stderr()), style))
+    let style = Style { mode, null, width, terminal, colour, theme, quiet: arguments.quiet };
+    Ok(Renderer::new(
+        if terminal { pager.writer() } else { Box::new(std::io::stdout()) },
+        Box::new(std::io::stderr()),
+        style,
+    ))
 }
 
 fn terminal_width() -> Option<usize> {

@@ -25,7 +25,7 @@ pub fn run(
         "models" => inspect::models(context, front)?,
         "tables" => inspect::tables(context, front)?,
         "schema" => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
-        "mode" | "null" | "timing" | "echo" => setting(name, arguments, context, front)?,
+        "mode" | "null" | "timing" | "echo" | "pager" => setting(name, arguments, context, front)?,
         "set" => set(arguments, rest, context, front)?,
         "show" => show(first, context, front)?,
         "recover" => super::session::recover(context, front)?,
@@ -34,6 +34,11 @@ pub fn run(
         "sql" => sql(rest, context, front)?,
         "explain" => explain_command(rest, context, front)?,
         "reset" => schema::reset(context, front)?,
+        "history" => {
+            for line in front.history() {
+                front.line(&line)?;
+            }
+        }
         "reload" => reload(context, front)?,
         "open" => return Ok(Flow::Open(needed(name, first)?.to_owned())),
         "quit" | "exit" => return Ok(Flow::Quit),

@@ -41,6 +41,9 @@ pub trait Front: Report {
     /// When the file cannot be written.
     fn redirect(&mut self, file: Option<&Path>) -> Result<()>;
 
+    /// What was typed at the prompt, oldest first.
+    fn history(&self) -> Vec<String>;
+
     /// Asks a yes-or-no question; `None` where nobody is there to answer.
     ///
     /// # Errors

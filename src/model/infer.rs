@@ -250,9 +250,71 @@ fn link(catalog: &mut Catalog, id: EntityId) {
     }
 }
 
+/// The texts that a check allows for a column: `status IN ('open', 'done')`, also as PostgreSQL spells it,
+/// `((status)::text = ANY ((ARRAY['open'::character varying, ...` .
+#[must_use]
+pub fn listed(check: &str, column: &str) -> Vec<String> {
+    let lower = check.to_lowercase();
+    let name = column.to_lowercase();
+    let mut from = 0;
+    while let Some(found) = lower[from..].find(&name) {
+        let start = from + found;
+        let end = start + name.len();
+        from = end;
+        let whole = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_'));
+        if !whole(lower[..start].chars().next_back()) || !whole(lower[end..].chars().next()) {
+            continue;
+        }
+        let behind = lower[end..].trim_start_matches(['"', '`', ']', ')', ' ', '\n', '\t']);
+        let behind = behind.strip_prefix("::text").map_or(behind, |rest| rest.trim_start_matches([')', ' ']));
+        let Some(list) = behind.strip_prefix("in").or_else(|| behind.strip_prefix("= any")) else { continue };
+        let at = check.len() - list.len();
+        let close = if behind.starts_with("in") { ')' } else { ']' };
+        return texts(&check[at..], close);
+    }
+    Vec::new()
+}
+
+/// The quoted texts up to a closing bracket.
+fn texts(list: &str, close: char) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut text: Option<String> = None;
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (&mut text, c) {
+            (Some(inside), '\'') if chars.peek() == Some(&'\'') => {
+                chars.next();
+                inside.push('\'');
+            }
+            (Some(_), '\'') => found.extend(text.take()),
+            (Some(inside), c) => inside.push(c),
+            (None, '\'') => text = Some(String::new()),
+            (None, c) if c == close => break,
+            (None, _) => {}
+        }
+    }
+    found
+}
+
 /// Columns that hold passwords are hidden also where nobody said so.
 #[must_use]
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     ["password", "passwd", "password_hash", "passwordhash", "pwd"].iter().any(|secret| name.contains(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn checks_list_values() {
+        assert_eq!(listed("check (status in ('open', 'it''s done'))", "status"), ["open", "it's done"]);
+        assert_eq!(
+            listed("CHECK (((m)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])))", "m"),
+            ["a", "b"]
+        );
+        assert_eq!(listed("check (substatus in ('x'))", "status"), Vec::<String>::new());
+        assert_eq!(listed("check (n > 3)", "n"), Vec::<String>::new());
+    }
 }

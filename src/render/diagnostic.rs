@@ -1,6 +1,7 @@
 //! Errors in place: what, where, why, and what to type next.
 
 use super::sanitise::sanitise;
+use super::{Ink, Style};
 use crate::Error;
 use crate::outcome::ErrorContext;
 use std::fmt::Write as _;
@@ -9,25 +10,28 @@ use unicode_width::UnicodeWidthStr;
 /// Columns of the line around the place, where no width is known.
 const WIDTH: usize = 120;
 
-struct Paint(bool);
+/// Beginnings of colours; empty where there are none.
+struct Paint {
+    red: String,
+    bold: String,
+    cyan: String,
+    off: &'static str,
+}
 
 impl Paint {
-    const fn red(&self) -> &'static str {
-        if self.0 { "\x1b[1;31m" } else { "" }
-    }
-    const fn bold(&self) -> &'static str {
-        if self.0 { "\x1b[1m" } else { "" }
-    }
-    const fn cyan(&self) -> &'static str {
-        if self.0 { "\x1b[36m" } else { "" }
-    }
-    const fn off(&self) -> &'static str {
-        if self.0 { "\x1b[0m" } else { "" }
+    fn new(style: &Style) -> Self {
+        let on = |ink| if style.colour { format!("\x1b[{}m", style.theme.sgr(ink)) } else { String::new() };
+        Self {
+            red: on(Ink::Error),
+            bold: on(Ink::Strong),
+            cyan: on(Ink::Hint),
+            off: if style.colour { "\x1b[0m" } else { "" },
+        }
     }
 }
 
-pub(super) fn render(error: &Error, context: &ErrorContext<'_>, colour: bool, width: Option<usize>) -> String {
-    let paint = Paint(colour);
+pub(super) fn render(error: &Error, context: &ErrorContext<'_>, style: &Style) -> String {
+    let paint = Paint::new(style);
     let mut out = String::new();
     let elsewhere = error
         .place
@@ -45,8 +49,7 @@ pub(super) fn render(error: &Error, context: &ErrorContext<'_>, colour: bool, wi
         }
         (None, _) => {}
     }
-    let _ =
-        writeln!(out, "{}error:{} {}{}{}", paint.red(), paint.off(), paint.bold(), clean(&error.message), paint.off());
+    let _ = writeln!(out, "{}error:{} {}{}{}", paint.red, paint.off, paint.bold, clean(&error.message), paint.off);
     match (context.source, elsewhere) {
         (Some(source), Some(_)) => {
             let _ = writeln!(out, "  found at {source}:{}, `{}`", context.line, clean(first_line(context.command)));
@@ -57,10 +60,10 @@ pub(super) fn render(error: &Error, context: &ErrorContext<'_>, colour: bool, wi
         (_, None) => {}
     }
     if let Some(span) = span {
-        excerpt(&mut out, context.command, span.start, span.end, width.unwrap_or(WIDTH).max(20), &paint);
+        excerpt(&mut out, context.command, span.start, span.end, style.width.unwrap_or(WIDTH).max(20), &paint);
     }
     for hint in &error.hints {
-        let _ = writeln!(out, "  {}hint:{} {}", paint.cyan(), paint.off(), clean(hint));
+        let _ = writeln!(out, "  {}hint:{} {}", paint.cyan, paint.off, clean(hint));
     }
     out
 }
@@ -107,7 +110,7 @@ fn excerpt(out: &mut String, text: &str, start: usize, end: usize, width: usize,
     let cut = if short.len() < tail.len() { "…" } else { "" };
     let _ = writeln!(out, "  {head}{marked}{short}{cut}");
     let carets = "^".repeat(marked.width().max(1));
-    let _ = writeln!(out, "  {}{}{carets}{}", " ".repeat(head.width()), paint.red(), paint.off());
+    let _ = writeln!(out, "  {}{}{carets}{}", " ".repeat(head.width()), paint.red, paint.off);
 }
 
 fn head_of(text: &str, columns: usize) -> &str {

@@ -1,7 +1,7 @@
 //! Modes that write one row at a time.
 
-use super::Style;
 use super::sanitise::sanitise;
+use super::{Ink, Style};
 use crate::model::Cell;
 use crate::outcome::{Header, HeaderColumn, Mark};
 use std::borrow::Cow;
@@ -149,6 +149,25 @@ pub(super) fn vertical(
     style: &Style,
     out: &mut Vec<u8>,
 ) {
+    let texts: Vec<Cow<'_, str>> =
+        cells.iter().enumerate().map(|(index, cell)| shown(*cell, header.columns.get(index), style)).collect();
+    let mut title = Vec::new();
+    if let (true, Some(_)) = (header.single, &header.title) {
+        repr(header, cells, style, &mut title);
+    }
+    upright(header, &texts, mark, number, &title, style, out);
+}
+
+/// One field a line, from texts that are ready to be shown.
+pub(super) fn upright<T: AsRef<str>>(
+    header: &Header,
+    texts: &[T],
+    mark: Mark,
+    number: usize,
+    title: &[u8],
+    style: &Style,
+    out: &mut Vec<u8>,
+) {
     use unicode_width::UnicodeWidthStr;
     if number > 1 {
         out.push(b'\n');
@@ -158,17 +177,13 @@ pub(super) fn vertical(
         Mark::Added => out.extend_from_slice(b"+ staged, not committed\n"),
         Mark::Changed => out.extend_from_slice(b"~ changed, not committed\n"),
     }
-    if let (true, Some(_)) = (header.single, &header.title) {
-        repr(header, cells, style, out);
-    }
+    out.extend_from_slice(title);
     let widest = header.columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
-    for (index, cell) in cells.iter().enumerate() {
-        let column = header.columns.get(index);
-        let name = column.map_or(Cow::Borrowed(""), |column| sanitise(&column.name));
-        let (on, off) = if style.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    for (index, text) in texts.iter().enumerate() {
+        let name = header.columns.get(index).map_or(Cow::Borrowed(""), |column| sanitise(&column.name));
         let pad = " ".repeat(widest.saturating_sub(name.width()));
-        let value = shown(*cell, column, style);
-        let _ = writeln!(out, "{on}{name}{off}{pad}  {value}");
+        let name = if style.colour { Cow::Owned(style.theme.paint(Ink::Strong, &name)) } else { name };
+        let _ = writeln!(out, "{name}{pad}  {}", text.as_ref());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reports become text: the only folder that writes results and diagnostics, to any `Write`.
 
+mod chart;
 mod diagnostic;
 mod fields;
 mod json;
@@ -7,14 +8,17 @@ mod outline;
 mod sanitise;
 mod sink;
 mod table;
+mod theme;
 
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
 use crate::{Error, Result};
+use chart::Chart;
 use sanitise::sanitise;
 use sink::Sink;
 use std::io::Write;
 use table::Table;
+pub use theme::{Ink, Theme};
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,11 +44,13 @@ pub enum Mode {
     Markdown,
     /// `<User john>`, one a line.
     Repr,
+    /// Bars for a label and a number.
+    Chart,
 }
 
 impl Mode {
     /// All modes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Auto,
         Self::Table,
         Self::Vertical,
@@ -55,6 +61,7 @@ impl Mode {
         Self::Jsonl,
         Self::Markdown,
         Self::Repr,
+        Self::Chart,
     ];
 
     /// Its name, as `.mode` takes it.
@@ -71,6 +78,7 @@ impl Mode {
             Self::Jsonl => "jsonl",
             Self::Markdown => "markdown",
             Self::Repr => "repr",
+            Self::Chart => "chart",
         }
     }
 }
@@ -101,13 +109,23 @@ pub struct Style {
     pub terminal: bool,
     /// Whether colours are used.
     pub colour: bool,
+    /// Which colours.
+    pub theme: Theme,
     /// Leave out notices about what happened.
     pub quiet: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { mode: Mode::Auto, null: "NULL".into(), width: None, terminal: false, colour: false, quiet: false }
+        Self {
+            mode: Mode::Auto,
+            null: "NULL".into(),
+            width: None,
+            terminal: false,
+            colour: false,
+            theme: Theme::Dark,
+            quiet: false,
+        }
     }
 }
 
@@ -117,6 +135,7 @@ struct Open {
     mode: Mode,
     rows: usize,
     table: Option<Table>,
+    chart: Option<Chart>,
     names: Vec<Vec<u8>>,
 }
 
@@ -185,6 +204,12 @@ impl Renderer {
     }
 }
 
+fn upright_page(header: &Header, page: &[(Mark, Vec<String>)], style: &Style, out: &mut Vec<u8>) {
+    for (index, (mark, texts)) in page.iter().enumerate() {
+        fields::upright(header, texts, *mark, index + 1, &[], style, out);
+    }
+}
+
 impl Report for Renderer {
     fn begin(&mut self, header: &Header) -> Result<()> {
         let mode = match self.style.mode {
@@ -192,8 +217,11 @@ impl Report for Renderer {
             Mode::Auto if header.single && header.title.is_none() && header.columns.len() == 1 => Mode::List,
             Mode::Auto if header.single => Mode::Vertical,
             Mode::Auto => Mode::Table,
+            // Without a number there is nothing to draw.
+            Mode::Chart if Chart::column(header).is_none() => Mode::Table,
             mode => mode,
         };
+        let chart = (mode == Mode::Chart).then(Chart::default);
         let table = (mode == Mode::Table).then(|| Table::new(header, &self.style));
         let names = match mode {
             Mode::Json | Mode::Jsonl => json::names(header),
@@ -209,7 +237,7 @@ impl Report for Renderer {
             Mode::List if style.terminal && style.mode == Mode::List => fields::list_header(header, buffer),
             _ => {}
         }
-        self.open = Some(Open { header: header.clone(), mode, rows: 0, table, names });
+        self.open = Some(Open { header: header.clone(), mode, rows: 0, table, chart, names });
         Ok(())
     }
 
@@ -224,6 +252,20 @@ impl Report for Renderer {
             Mode::Auto | Mode::Table => {
                 if let Some(table) = &mut open.table {
                     table.row(cells, mark, style, out);
+                    // Many columns on a small screen are better shown one under another.
+                    if style.mode == Mode::Auto
+                        && table.is_full()
+                        && let Some(page) = table.too_wide(style)
+                    {
+                        open.table = None;
+                        open.mode = Mode::Vertical;
+                        upright_page(&open.header, &page, style, out);
+                    }
+                }
+            }
+            Mode::Chart => {
+                if let Some(chart) = &mut open.chart {
+                    chart.row(&open.header, cells, style);
                 }
             }
             Mode::Vertical => fields::vertical(&open.header, cells, mark, open.rows, style, out),
@@ -247,7 +289,15 @@ impl Report for Renderer {
     fn end(&mut self) -> Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let mut hidden = 0;
-        if let Some(table) = &mut open.table {
+        if let Some(chart) = &open.chart {
+            chart.draw(&self.style, &mut self.out.buffer);
+        }
+        if let Some(table) = &mut open.table
+            && self.style.mode == Mode::Auto
+            && let Some(page) = table.too_wide(&self.style)
+        {
+            upright_page(&open.header, &page, &self.style, &mut self.out.buffer);
+        } else if let Some(table) = &mut open.table {
             hidden = table.finish(&self.style, &mut self.out.buffer);
         }
         if open.mode == Mode::Json {
@@ -276,7 +326,14 @@ impl Report for Renderer {
             _ => outline::tree(tree, 0, &style, buffer),
         }
         self.out.drain_if_full()?;
-        self.footer(&Open { header: tree.header.clone(), mode: style.mode, rows, table: None, names: Vec::new() })
+        self.footer(&Open {
+            header: tree.header.clone(),
+            mode: style.mode,
+            rows,
+            table: None,
+            chart: None,
+            names: Vec::new(),
+        })
     }
 
     fn line(&mut self, text: &str) -> Result<()> {
@@ -301,14 +358,15 @@ impl Report for Renderer {
         if !self.style.colour {
             return self.line(&format!("{sign} {text}"));
         }
-        let code = match sign {
-            '+' => "32",
-            '-' => "31",
-            _ => "33",
+        let ink = match sign {
+            '+' => Ink::Added,
+            '-' => Ink::Removed,
+            _ => Ink::Changed,
         };
-        let text = sanitise(text);
+        let text = self.style.theme.paint(ink, &format!("{sign} {}", sanitise(text)));
         let sink = self.results()?;
-        sink.buffer.extend_from_slice(format!("\x1b[{code}m{sign} {text}\x1b[0m\n").as_bytes());
+        sink.buffer.extend_from_slice(text.as_bytes());
+        sink.buffer.push(b'\n');
         sink.drain_if_full()
     }
 
@@ -320,18 +378,19 @@ impl Report for Renderer {
         if level == Level::Info && self.style.quiet {
             return Ok(());
         }
-        let colour = self.style.colour;
+        let (colour, theme) = (self.style.colour, self.style.theme);
         let sink = self.messages()?;
         let text = sanitise(text);
         if colour {
-            let code = match (level, text.as_bytes().first()) {
-                (Level::Info, Some(b'+')) => "32",
-                (Level::Info, Some(b'~')) => "33",
-                (Level::Info, Some(b'-')) => "31",
-                (Level::Info, _) => "2",
-                (Level::Warning, _) => "33",
+            let ink = match (level, text.as_bytes().first()) {
+                (Level::Info, Some(b'+')) => Ink::Added,
+                (Level::Info, Some(b'~')) => Ink::Changed,
+                (Level::Info, Some(b'-')) => Ink::Removed,
+                (Level::Info, _) => Ink::Notice,
+                (Level::Warning, _) => Ink::Warning,
             };
-            sink.buffer.extend_from_slice(format!("\x1b[{code}m{text}\x1b[0m\n").as_bytes());
+            sink.buffer.extend_from_slice(theme.paint(ink, &text).as_bytes());
+            sink.buffer.push(b'\n');
         } else {
             sink.buffer.extend_from_slice(text.as_bytes());
             sink.buffer.push(b'\n');
@@ -346,7 +405,7 @@ impl Report for Renderer {
         {
             table.finish(&self.style, &mut self.out.buffer);
         }
-        let text = diagnostic::render(error, context, self.style.colour, self.style.width);
+        let text = diagnostic::render(error, context, &self.style);
         let sink = self.messages()?;
         sink.buffer.extend_from_slice(text.as_bytes());
         sink.flush()

@@ -47,6 +47,32 @@ impl Table {
         }
     }
 
+    /// The rows of the first page, if not all columns fit beside each other: they are better shown one under another.
+    pub(super) fn too_wide(&mut self, style: &Style) -> Option<Vec<(Mark, Vec<String>)>> {
+        let screen = style.width?;
+        if self.widths.is_some() {
+            return None;
+        }
+        let mut widths = self.measured();
+        (fit(&mut widths, screen) < widths.len()).then(|| std::mem::take(&mut self.page))
+    }
+
+    /// The widths that names and the first page's values ask for.
+    fn measured(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.header.columns.iter().map(|column| column.name.width()).collect();
+        for (_, texts) in &self.page {
+            for (width, text) in widths.iter_mut().zip(texts) {
+                *width = (*width).max(measure(text));
+            }
+        }
+        widths
+    }
+
+    /// Whether the next row settles the widths.
+    pub(super) const fn is_full(&self) -> bool {
+        self.widths.is_none() && self.page.len() + 1 >= PAGE
+    }
+
     /// Ends the table; gives how many columns did not fit.
     pub(super) fn finish(&mut self, style: &Style, out: &mut Vec<u8>) -> usize {
         match &self.widths {
@@ -59,12 +85,7 @@ impl Table {
 
     fn settle(&mut self, style: &Style, out: &mut Vec<u8>, last: bool) {
         self.marked = self.page.iter().any(|(mark, _)| *mark != Mark::None);
-        let mut widths: Vec<usize> = self.header.columns.iter().map(|column| column.name.width()).collect();
-        for (_, texts) in &self.page {
-            for (width, text) in widths.iter_mut().zip(texts) {
-                *width = (*width).max(measure(text));
-            }
-        }
+        let mut widths = self.measured();
         if let Some(screen) = style.width {
             let shown = fit(&mut widths, screen.saturating_sub(if self.marked { 4 } else { 0 }));
             self.hidden = widths.len() - shown;
@@ -151,21 +172,25 @@ fn fit(widths: &mut [usize], screen: usize) -> usize {
 }
 
 /// The text cut to a width, visibly.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if measure(text) <= width {
         return text.to_owned();
     }
+    // Where there is room, with the length of the whole.
+    let length = format!("…({})", text.chars().count());
+    let end = if width >= 3 * length.len() { length.as_str() } else { "…" };
+    let room = width.saturating_sub(end.width());
     let mut out = String::with_capacity(width + 3);
     let mut used = 0;
     for grapheme in text.graphemes(true) {
         let next = grapheme.width();
-        if used + next + 1 > width {
+        if used + next > room {
             break;
         }
         used += next;
         out.push_str(grapheme);
     }
-    out.push('…');
+    out.push_str(end);
     out
 }
 

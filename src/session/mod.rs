@@ -215,6 +215,12 @@ impl Session {
         self.store.cancel()
     }
 
+    /// Whether a transaction is open now.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether nothing is staged.
     #[must_use]
     pub fn is_clean(&self) -> bool {

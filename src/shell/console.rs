@@ -1,15 +1,19 @@
 //! One command's way: parse, run, report. Shared by the prompt and by scripts.
 
+use super::pager::{Pager, Paging};
+use super::progress::Busy;
 use crate::command::{self, Context, Flow, Front, Origin};
 use crate::language;
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
-use crate::render::{Mode, Renderer};
+use crate::render::{Mode, Renderer, Theme};
 use crate::session::Session;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How a run behaves.
@@ -52,6 +56,10 @@ pub struct Console {
     pub screen: Screen,
     /// What the prompt says before the number staged: the database, a label, whether it can be written.
     pub prompt: String,
+    /// Names of connections from the configuration.
+    pub connections: Vec<String>,
+    /// How the prompt is put together: `{database}`, `{staged}`.
+    pub template: Option<String>,
     /// Called before each command.
     pub begin: fn(),
     /// Opens other databases.
@@ -68,6 +76,13 @@ pub struct Screen {
     pub ask: Ask,
     /// Whether Ctrl-C was pressed since the command began.
     pub interrupted: fn() -> bool,
+    /// Pages results, where there is a screen.
+    pub pager: Pager,
+    /// What was typed, oldest first.
+    pub history: Rc<RefCell<Vec<String>>>,
+    /// Whether long commands show that they are at work.
+    pub shows_progress: bool,
+    busy: Rc<RefCell<Option<Busy>>>,
     original: Option<Box<dyn Write>>,
 }
 
@@ -76,8 +91,18 @@ impl Console {
     #[must_use]
     pub fn new(context: Context, renderer: Renderer, options: Options, ask: Ask, opener: Opener) -> Self {
         let prompt = context.name.clone();
-        let screen = Screen { renderer, options, ask, interrupted: || false, original: None };
-        Self { prompt, begin: || {}, opener, context, screen }
+        let screen = Screen {
+            renderer,
+            options,
+            ask,
+            interrupted: || false,
+            pager: Pager::default(),
+            history: Rc::default(),
+            busy: Rc::default(),
+            shows_progress: false,
+            original: None,
+        };
+        Self { prompt, connections: Vec::new(), template: None, begin: || {}, opener, context, screen }
     }
 
     /// Runs one command's text.
@@ -86,6 +111,7 @@ impl Console {
     /// What the command gives; the caller shows it.
     pub fn execute(&mut self, text: &str, place: &Place) -> Result<Flow> {
         (self.begin)();
+        self.screen.work();
         let started = self.screen.options.timing.then(std::time::Instant::now);
         if self.context.interactive && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
@@ -176,6 +202,64 @@ impl Console {
     pub fn flush(&mut self) -> Result<()> {
         self.screen.renderer.flush()
     }
+
+    /// A command at the prompt has ended: shows what was held back for the pager. That the pager was left early is no
+    /// error.
+    pub fn end(&mut self) {
+        self.screen.rest();
+        let _ = self.screen.renderer.flush();
+        let _ = self.screen.pager.end();
+    }
+
+    /// The prompt: the database, its label and state, and how much is staged.
+    #[must_use]
+    pub fn prompt_text(&self) -> String {
+        let staged = self.context.session.staged();
+        let staged = if staged == 0 { String::new() } else { format!("*{staged}") };
+        match &self.template {
+            Some(template) => template.replace("{database}", &self.prompt).replace("{staged}", &staged),
+            None => format!("{}{staged}> ", self.prompt),
+        }
+    }
+}
+
+impl Screen {
+    /// A command begins: if it takes long, that is shown until the first byte of its results, or its end.
+    fn work(&mut self) {
+        if self.shows_progress {
+            *self.busy.borrow_mut() = Some(Busy::new());
+            let busy = Rc::clone(&self.busy);
+            self.pager.begin(Some(Box::new(move || drop(busy.borrow_mut().take()))));
+        }
+    }
+
+    fn rest(&self) {
+        drop(self.busy.borrow_mut().take());
+    }
+
+    /// Settings with the values that they can have, for completion.
+    #[must_use]
+    pub fn choices(&self) -> Vec<(String, Vec<String>)> {
+        let on_off = || vec!["on".to_owned(), "off".to_owned()];
+        let mut all: Vec<(String, Vec<String>)> = self
+            .settings()
+            .into_iter()
+            .map(|(name, _)| {
+                let values = match name {
+                    "mode" => Mode::ALL.map(|mode| mode.name().to_owned()).to_vec(),
+                    "pager" => ["auto", "on", "off"].map(str::to_owned).to_vec(),
+                    "theme" => ["dark", "light"].map(str::to_owned).to_vec(),
+                    "on-error" => ["stop", "continue"].map(str::to_owned).to_vec(),
+                    "echo" | "timing" | "quiet" => on_off(),
+                    _ => Vec::new(),
+                };
+                (name.to_owned(), values)
+            })
+            .collect();
+        all.push(("hold".to_owned(), on_off()));
+        all.push(("confirm".to_owned(), Vec::new()));
+        all
+    }
 }
 
 impl Report for Screen {
@@ -204,6 +288,7 @@ impl Report for Screen {
         self.renderer.wants_notices()
     }
     fn notice(&mut self, level: Level, text: &str) -> Result<()> {
+        self.rest();
         self.renderer.notice(level, text)
     }
     fn error(&mut self, error: &Error, context: &ErrorContext<'_>) -> Result<()> {
@@ -230,6 +315,8 @@ impl Front for Screen {
             ("echo", on_off(self.options.echo).into()),
             ("mode", style.mode.name().into()),
             ("null", style.null.clone()),
+            ("pager", self.pager.paging().name().into()),
+            ("theme", style.theme.name().into()),
             ("on-error", if self.options.continue_on_error { "continue" } else { "stop" }.into()),
             ("quiet", on_off(style.quiet).into()),
             ("timing", on_off(self.options.timing).into()),
@@ -242,6 +329,16 @@ impl Front for Screen {
             "mode" => self.renderer.style_mut().mode = value.parse::<Mode>()?,
             "null" => value.clone_into(&mut self.renderer.style_mut().null),
             "quiet" => self.renderer.style_mut().quiet = switch(value)?,
+            "pager" => self.pager.set_paging(match value {
+                "auto" => Paging::Auto,
+                "on" => Paging::On,
+                "off" => Paging::Off,
+                _ => return Err(Error::invalid(format!("`{value}` is neither auto, on nor off"))),
+            }),
+            "theme" => {
+                self.renderer.style_mut().theme = Theme::named(value)
+                    .ok_or_else(|| Error::invalid(format!("`{value}` is neither dark nor light")))?;
+            }
             "timing" => self.options.timing = switch(value)?,
             "echo" => self.options.echo = switch(value)?,
             "on-error" => {
@@ -289,8 +386,14 @@ impl Front for Screen {
         Ok(())
     }
 
+    fn history(&self) -> Vec<String> {
+        self.history.borrow().clone()
+    }
+
     fn ask(&mut self, question: &str) -> Result<Option<bool>> {
+        self.rest();
         self.renderer.flush()?;
+        let _ = self.pager.end();
         (self.ask)(question)
     }
 }

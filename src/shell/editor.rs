@@ -1,55 +1,47 @@
 //! The prompt: rustyline with history, continuation, Ctrl-C and Ctrl-D.
 
+use super::assistant::Assistant;
 use super::console::Console;
 use super::script::{Script, run_script};
+use crate::assist::open_at_end;
 use crate::command::Flow;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Completer, Config, EditMode, Editor as LineEditor, Helper, Highlighter, Hinter};
+use rustyline::history::{FileHistory, History};
+use rustyline::{CompletionType, Config, EditMode, Editor as LineEditor};
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
-/// Answers rustyline's questions about a line. Completion, hints and highlighting have their place here.
-#[derive(Completer, Helper, Hinter, Highlighter)]
-struct Assistant;
-
-impl Validator for Assistant {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if open_at_end(context.input()) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
-    }
-}
-
-/// Whether the text's last command is not finished: a quote or bracket is open, or its line ends in `\`.
-fn open_at_end(text: &str) -> bool {
-    let mut from = 0;
-    let ended = format!("{text}\n");
-    while from < ended.len() {
-        match scan(&ended, from) {
-            Scan::Complete { next, .. } => from = next.max(from + 1),
-            Scan::Incomplete { open } => return open.is_some(),
-        }
-    }
-    false
+/// How lines are edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// As in Emacs.
+    #[default]
+    Emacs,
+    /// As in vi.
+    Vi,
 }
 
 /// A line editor on the terminal.
 pub struct Editor {
     inner: LineEditor<Assistant, FileHistory>,
     history: Option<PathBuf>,
+    console: Rc<RefCell<Console>>,
 }
 
 impl Editor {
-    /// An editor whose history lives in a file, or only in memory.
+    /// An editor for a console, whose history lives in a file, or only in memory.
     ///
     /// # Errors
     /// `Io` when there is no terminal to edit on.
-    pub fn new(history: Option<PathBuf>, vi: bool) -> Result<Self> {
+    pub fn new(console: Rc<RefCell<Console>>, history: Option<PathBuf>, keys: Keys) -> Result<Self> {
         let config = Config::builder()
-            .edit_mode(if vi { EditMode::Vi } else { EditMode::Emacs })
+            .edit_mode(if keys == Keys::Vi { EditMode::Vi } else { EditMode::Emacs })
+            .completion_type(CompletionType::List)
             .history_ignore_space(true)
             .history_ignore_dups(true)
             .map_err(|error| failed(&error))?
@@ -59,19 +51,25 @@ impl Editor {
             .auto_add_history(false)
             .build();
         let mut inner = LineEditor::with_config(config).map_err(|error| failed(&error))?;
-        inner.set_helper(Some(Assistant));
+        let (colour, theme) = {
+            let console = console.borrow();
+            let style = console.screen.renderer.style();
+            (style.colour, style.theme)
+        };
+        inner.set_helper(Some(Assistant { console: Rc::clone(&console), colour, theme }));
         if let Some(path) = &history {
             private(path)?;
             // A history that cannot be read is no reason not to start.
             let _ = inner.load_history(path);
+            deduplicate(&mut inner);
+            let console = console.borrow();
+            console.screen.history.borrow_mut().extend(inner.history().iter().cloned());
         }
-        Ok(Self { inner, history })
+        Ok(Self { inner, history, console })
     }
 
     fn remember(&mut self, text: &str) {
-        // A line that names a secret is not kept.
-        let lower = text.to_lowercase();
-        if text.starts_with(' ') || lower.contains("password") {
+        if text.starts_with(' ') || names_secret(text, self.console.borrow().context.session.catalog()) {
             return;
         }
         let added = self.inner.add_history_entry(text);
@@ -79,10 +77,53 @@ impl Editor {
             // At once, so that it survives whatever happens next.
             let _ = self.inner.append_history(path);
         }
+        let console = self.console.borrow();
+        let mut history = console.screen.history.borrow_mut();
+        history.retain(|known| known != text);
+        history.push(text.to_owned());
+    }
+
+    /// One command, over as many lines as it takes; a line that goes on shows what is open.
+    fn command(&mut self, prompt: &str) -> rustyline::Result<String> {
+        let mut text = self.inner.readline(prompt)?;
+        while let Some(open) = open_at_end(&text) {
+            let indent = " ".repeat(prompt.chars().count().saturating_sub(4));
+            let more = self.inner.readline(&format!("{indent} {}> ", open.symbol()))?;
+            text.push('\n');
+            text.push_str(&more);
+        }
+        Ok(text)
     }
 
     fn ask(&mut self, question: &str) -> Option<String> {
         self.inner.readline(question).ok()
+    }
+}
+
+/// Whether a line names a column whose values are hidden, or a password.
+fn names_secret(text: &str, catalog: &crate::model::Catalog) -> bool {
+    let lower = text.to_lowercase();
+    ["password", "passwd", "secret", "token"].iter().any(|word| lower.contains(word))
+        || lower.contains("://") && lower.contains('@')
+        || catalog
+            .iter()
+            .flat_map(|(_, entity)| &entity.columns)
+            .any(|column| column.masked && lower.contains(&column.name.to_lowercase()))
+}
+
+/// Each line once, where it was typed last.
+fn deduplicate(editor: &mut LineEditor<Assistant, FileHistory>) {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept: Vec<String> =
+        editor.history().iter().rev().filter(|line| seen.insert((*line).clone())).cloned().collect();
+    if kept.len() == editor.history().len() {
+        return;
+    }
+    kept.reverse();
+    if editor.clear_history().is_ok() {
+        for line in kept {
+            let _ = editor.add_history_entry(line);
+        }
     }
 }
 
@@ -117,17 +158,22 @@ fn private(path: &std::path::Path) -> Result<()> {
 ///
 /// # Errors
 /// Only what cannot be shown at the prompt: a failing terminal.
-pub fn interact(editor: &mut Editor, console: &mut Console) -> Result<()> {
+pub fn interact(editor: &mut Editor) -> Result<()> {
+    let shared = Rc::clone(&editor.console);
     let mut line = 1;
     loop {
-        console.flush()?;
-        let prompt = prompt(console);
-        match editor.inner.readline(&prompt) {
+        let prompt = {
+            let mut console = shared.borrow_mut();
+            console.flush()?;
+            console.prompt_text()
+        };
+        match editor.command(&prompt) {
             Ok(text) => {
                 if !text.trim().is_empty() {
                     editor.remember(&text);
                 }
-                if run_text(&text, line, console)? && leave(editor, console)? {
+                let quit = run_text(&text, line, &mut shared.borrow_mut())?;
+                if quit && leave(editor, &shared)? {
                     return Ok(());
                 }
                 line += 1;
@@ -135,19 +181,13 @@ pub fn interact(editor: &mut Editor, console: &mut Console) -> Result<()> {
             // Ctrl-C clears the line.
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => {
-                if leave(editor, console)? {
+                if leave(editor, &shared)? {
                     return Ok(());
                 }
             }
             Err(error) => return Err(failed(&error)),
         }
     }
-}
-
-fn prompt(console: &Console) -> String {
-    let staged = console.context.session.staged();
-    let star = if staged == 0 { String::new() } else { format!("*{staged}") };
-    format!("{}{star}> ", console.prompt)
 }
 
 /// Runs all commands of what was typed; true when it asked to leave.
@@ -171,10 +211,18 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
             }
         });
         match done {
-            Ok(false) => {}
-            Ok(true) => return Ok(true),
-            Err(error) if error.kind == ErrorKind::ClosedPipe => return Err(error),
+            Ok(false) => console.end(),
+            Ok(true) => {
+                console.end();
+                return Ok(true);
+            }
+            // The pager was left before the result ended.
+            Err(error) if error.kind == ErrorKind::ClosedPipe => {
+                console.end();
+                return Ok(false);
+            }
             Err(error) => {
+                console.end();
                 console.show_error(&error, command, &place, false)?;
                 return Ok(false);
             }
@@ -187,7 +235,8 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
 const KEPT: &str = "kept: the next start says what is there, and `.recover` stages it again";
 
 /// Leaving with staged changes asks; there is always a way out. True when the shell may go.
-fn leave(editor: &mut Editor, console: &mut Console) -> Result<bool> {
+fn leave(editor: &mut Editor, shared: &Rc<RefCell<Console>>) -> Result<bool> {
+    let mut console = shared.borrow_mut();
     if console.context.session.is_clean() {
         return Ok(true);
     }
@@ -202,7 +251,11 @@ fn leave(editor: &mut Editor, console: &mut Console) -> Result<bool> {
     let keep = if kept { ", [k]eep for next time" } else { "" };
     loop {
         let question = format!("staged and not committed: {counts}. [c]ommit, [d]iscard{keep} or [s]tay? ");
-        let Some(answer) = editor.ask(&question) else {
+        // The editor looks at the console while it reads.
+        drop(console);
+        let answer = editor.ask(&question);
+        console = shared.borrow_mut();
+        let Some(answer) = answer else {
             // Ctrl-D or Ctrl-C at the question: leave without writing anything, and lose nothing that can be kept.
             if kept {
                 console.screen.notice(Level::Warning, KEPT)?;

@@ -63,7 +63,13 @@ impl PgStore {
             url: url.to_owned(),
             migrations: None,
             echo: None,
-            facts: Facts { name: "PostgreSQL", failure_aborts: true, sequences: true, max_binds: 60_000 },
+            facts: Facts {
+                name: "PostgreSQL",
+                failure_aborts: true,
+                sequences: true,
+                binary_order: false,
+                max_binds: 60_000,
+            },
             read_only: false,
             process,
         })

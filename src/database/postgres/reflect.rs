@@ -1,8 +1,8 @@
-//! What PostgreSQL says of its tables, by four catalog queries however many there are.
+//! What PostgreSQL says of its tables, by five catalog queries however many there are.
 
 use super::error::translate;
 use crate::Result;
-use crate::model::infer::{ForeignKeyFacts, TableFacts, looks_secret};
+use crate::model::infer::{ForeignKeyFacts, TableFacts, listed, looks_secret};
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::sql_types::{Array, Bool, Nullable, Oid, SmallInt, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
@@ -45,6 +45,24 @@ const INDEXES: &str = "SELECT i.indrelid AS table_oid, ic.relname::text AS name,
 const KEYS: &str = "SELECT conrelid AS table_oid, confrelid AS to_oid, conkey AS columns, confkey AS to_columns, \
     confdeltype::text AS on_delete, confupdtype::text AS on_update \
     FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname";
+
+/// Labels of enumerations, and checks on one column.
+const CHOICES: &str = "SELECT 0::oid AS table_oid, 0::int2 AS number, pg_catalog.format_type(e.enumtypid, NULL)::text AS name, \
+    e.enumlabel::text AS choice FROM pg_catalog.pg_enum e \
+    UNION ALL SELECT conrelid, conkey[1], '', pg_catalog.pg_get_constraintdef(oid)::text FROM pg_catalog.pg_constraint \
+    WHERE contype = 'c' AND array_length(conkey, 1) = 1 AND conrelid <> 0";
+
+#[derive(QueryableByName)]
+struct ChoiceRow {
+    #[diesel(sql_type = Oid)]
+    table_oid: u32,
+    #[diesel(sql_type = SmallInt)]
+    number: i16,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    choice: String,
+}
 
 #[derive(QueryableByName)]
 struct TableRow {
@@ -145,6 +163,24 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
         table.at.insert(row.number, table.facts.columns.len());
         table.facts.columns.push(column(row));
+    }
+    let mut enums: HashMap<String, Vec<String>> = HashMap::new();
+    for row in diesel::sql_query(CHOICES).load::<ChoiceRow>(connection).map_err(wrong)? {
+        if row.table_oid == 0 {
+            enums.entry(row.name).or_default().push(row.choice);
+        } else if let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at])
+            && let Some(at) = table.at.get(&row.number)
+        {
+            let column = &mut table.facts.columns[*at];
+            column.choices = listed(&row.choice, &column.name);
+        }
+    }
+    for column in tables.iter_mut().flat_map(|table| &mut table.facts.columns) {
+        if let DataType::Other(name) = &column.data_type
+            && let Some(labels) = enums.get(name)
+        {
+            column.choices.clone_from(labels);
+        }
     }
     for row in diesel::sql_query(INDEXES).load::<IndexRow>(connection).map_err(wrong)? {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };

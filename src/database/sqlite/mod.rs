@@ -82,7 +82,13 @@ impl SqliteStore {
             connection,
             migrations: None,
             echo: None,
-            facts: Facts { name: "SQLite", failure_aborts: false, sequences: false, max_binds: 30_000 },
+            facts: Facts {
+                name: "SQLite",
+                failure_aborts: false,
+                sequences: false,
+                binary_order: true,
+                max_binds: 30_000,
+            },
         })
     }
 

@@ -3,7 +3,7 @@
 //! The pragmas as table-valued functions: <https://www.sqlite.org/pragma.html#pragfunc>.
 
 use crate::Result;
-use crate::model::infer::{ForeignKeyFacts, TableFacts, looks_secret};
+use crate::model::infer::{ForeignKeyFacts, TableFacts, listed, looks_secret};
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -88,6 +88,17 @@ const KEYS: &str = "SELECT m.name AS table_name, k.id AS id, k.\"table\" AS to_t
     k.\"to\" AS to_column, k.on_update AS on_update, k.on_delete AS on_delete \
     FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' \
     ORDER BY m.name, k.id DESC, k.seq";
+
+const CHECKS: &str = "SELECT name AS table_name, sql AS definition FROM sqlite_schema \
+    WHERE type = 'table' AND sql LIKE '%check%'";
+
+#[derive(QueryableByName)]
+struct CheckRow {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    definition: String,
+}
 
 /// All tables and views of the database.
 ///
@@ -188,6 +199,12 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
         if let Some(key) = keys.last_mut() {
             key.columns.push(row.from_column);
             key.to_columns.extend(row.to_column);
+        }
+    }
+    for row in diesel::sql_query(CHECKS).load::<CheckRow>(connection).map_err(wrong)? {
+        let Some(table) = at.get(&row.table_name) else { continue };
+        for column in &mut tables[*table].columns {
+            column.choices = listed(&row.definition, &column.name);
         }
     }
     tables.retain(|table| !table.columns.is_empty());

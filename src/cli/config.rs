@@ -1,0 +1,65 @@
+//! The configuration file: settings, and connections with names.
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What the file can say. Everything may be left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How results are shown: a mode of `.mode`.
+    pub mode: Option<String>,
+    /// What stands for NULL.
+    pub null: Option<String>,
+    /// `auto`, `on` or `off`.
+    pub pager: Option<String>,
+    /// `emacs` or `vi`.
+    pub keys: Option<String>,
+    /// Whether what is typed is kept for later sessions.
+    pub history: Option<bool>,
+    /// `dark` or `light`.
+    pub theme: Option<String>,
+    /// From how many rows on `set` and `delete` ask.
+    pub confirm: Option<usize>,
+    /// The prompt, with `{database}` and `{staged}`.
+    pub prompt: Option<String>,
+    /// Connections by name.
+    #[serde(default)]
+    pub connections: BTreeMap<String, Connection>,
+}
+
+/// A database with a name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Where it is.
+    pub url: String,
+    /// Let the database refuse every write.
+    #[serde(default)]
+    pub read_only: bool,
+    /// A word for the prompt.
+    pub label: Option<String>,
+    /// From how many rows on `set` and `delete` ask; 0 is always.
+    pub confirm: Option<usize>,
+}
+
+/// Where the file is looked for.
+pub fn path() -> Option<PathBuf> {
+    dirs::config_dir().map(|folder| folder.join("diesel-shell").join("config.toml"))
+}
+
+/// The file, or nothing when there is none.
+///
+/// # Errors
+/// When it cannot be read, or says something that is not known, with its line.
+pub fn load() -> anyhow::Result<Config> {
+    let Some(path) = path() else { return Ok(Config::default()) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))
+}
