@@ -164,3 +164,25 @@ fn quiet_leaves_out_what_happened_but_no_warning() {
     renderer.flush().unwrap();
     assert_eq!(err.text(), "discarded\n");
 }
+
+#[test]
+fn what_does_not_fit_beside_each_other_is_shown_one_under_another() {
+    let long = "x".repeat(300);
+    let row = [Cell::Int(1), Cell::Text(&long), Cell::Text("hash")];
+    let (out, _) = rendered(Style { width: Some(18), ..mode(Mode::Auto) }, &[row, row]);
+    assert!(out.starts_with("id      1\nname    xxx") && out.contains("\n\nid      1\n"), "{out}");
+    let (out, _) = rendered(Style { width: Some(60), ..mode(Mode::Auto) }, &[row]);
+    assert!(out.contains("…(300)"), "the length of what is cut is shown: {out}");
+}
+
+#[test]
+fn wide_characters_are_aligned() {
+    let rows = [
+        [Cell::Int(1), Cell::Text("漢字かな"), Cell::Null],
+        [Cell::Int(2), Cell::Text("👩‍👩‍👧 family"), Cell::Null],
+        [Cell::Int(3), Cell::Text("e\u{301}toile"), Cell::Null],
+    ];
+    let (out, _) = rendered(mode(Mode::Table), &rows);
+    let widths: Vec<usize> = out.lines().map(unicode_width::UnicodeWidthStr::width).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{widths:?}\n{out}");
+}
