@@ -1,6 +1,6 @@
 //! The shell's own commands.
 
-use super::{Context, Flow, Front, explain, help, inspect, read, schema};
+use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, read, schema, transfer};
 use crate::language::ast::Name;
 use crate::language::{self, table};
 use crate::model::Cell;
@@ -16,6 +16,7 @@ pub fn run(
     name: &Name<'_>,
     arguments: &[Name<'_>],
     rest: &Name<'_>,
+    origin: Origin<'_>,
     context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<Flow> {
@@ -34,6 +35,12 @@ pub fn run(
         "sql" => sql(rest, context, front)?,
         "explain" => explain_command(rest, context, front)?,
         "reset" => schema::reset(context, front)?,
+        "import" => import::import(arguments, rest, origin.place, context, front)?,
+        "export" => export::export(rest, origin, context, front)?,
+        "dump" => export::dump(arguments, context, front)?,
+        "copy" => export::copy(rest, origin, context, front)?,
+        "copy-to" => transfer::copy_to(rest, context, front)?,
+        "watch" => return export::watch(rest),
         "history" => {
             for line in front.history() {
                 front.line(&line)?;

@@ -3,11 +3,15 @@
 mod change;
 mod consequence;
 mod dot;
+mod export;
 mod help;
+mod import;
 mod inspect;
 mod read;
+mod rows;
 mod schema;
 mod session;
+mod transfer;
 
 use crate::language::ast::{Command, LetValue, Name};
 use crate::model::{Catalog, EntityId, Value};
@@ -41,6 +45,39 @@ pub trait Front: Report {
     /// When the file cannot be written.
     fn redirect(&mut self, file: Option<&Path>) -> Result<()>;
 
+    /// Shows how far something long has come: bytes of how many, and rows.
+    ///
+    /// # Errors
+    /// `Interrupted` when Ctrl-C was pressed.
+    fn progress(&mut self, done: u64, total: u64, rows: u64) -> Result<()>;
+
+    /// The long thing has ended.
+    fn progress_end(&mut self);
+
+    /// Opens another database beside the one at hand.
+    ///
+    /// # Errors
+    /// `Connection`, `Usage`.
+    fn connect(&mut self, url: &str) -> Result<Session>;
+
+    /// Sends results into memory until [`Front::collected`], spelled in a mode.
+    ///
+    /// # Errors
+    /// An unknown mode.
+    fn collect(&mut self, mode: &str) -> Result<()>;
+
+    /// What was collected.
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn collected(&mut self) -> Result<Vec<u8>>;
+
+    /// Puts a text into the clipboard of the person at the terminal.
+    ///
+    /// # Errors
+    /// `Refused` where there is no terminal.
+    fn clipboard(&mut self, text: &[u8]) -> Result<()>;
+
     /// What was typed at the prompt, oldest first.
     fn history(&self) -> Vec<String>;
 
@@ -60,6 +97,8 @@ pub enum Flow {
     Read(PathBuf),
     /// With another database.
     Open(String),
+    /// With a command again and again, every so many seconds, until Ctrl-C.
+    Watch(std::time::Duration, String),
     /// Not at all.
     Quit,
 }
@@ -233,7 +272,7 @@ fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fr
         Command::Undo(count) => session::undo(*count, context, front)?,
         Command::Redo(count) => session::redo(*count, context, front)?,
         Command::Db(verb, options) => schema::db(verb, options, context, front)?,
-        Command::Dot(name, arguments, rest) => return dot::run(name, arguments, rest, context, front),
+        Command::Dot(name, arguments, rest) => return dot::run(name, arguments, rest, origin, context, front),
         Command::RollbackTo(name) => session::rollback_to(name, context, front)?,
         Command::Savepoint(name) => session::savepoint(name, context, front)?,
         Command::Diff { record, sql } => session::diff(record.as_ref(), *sql, context, front)?,

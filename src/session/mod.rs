@@ -372,6 +372,42 @@ impl Session {
         result
     }
 
+    /// Does something in a transaction that is no part of the journal, until [`Session::commit_direct`] or
+    /// [`Session::abandon`]. Only while nothing is staged.
+    ///
+    /// # Errors
+    /// `Refused` when something is staged; what `work` returns.
+    pub fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+        if !self.entries.is_empty() {
+            return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
+        }
+        self.begin(true)?;
+        work(&mut *self.store, &self.catalog)
+    }
+
+    /// Commits what [`Session::direct`] did.
+    ///
+    /// # Errors
+    /// The database's own; nothing is written then.
+    pub fn commit_direct(&mut self) -> Result<()> {
+        if self.open {
+            if let Err(error) = self.store.commit() {
+                self.end()?;
+                return Err(error);
+            }
+            self.open = false;
+        }
+        Ok(())
+    }
+
+    /// Rolls back what [`Session::direct`] did.
+    ///
+    /// # Errors
+    /// When the database cannot roll back.
+    pub fn abandon(&mut self) -> Result<()> {
+        self.end()
+    }
+
     /// Rolls back whatever was done in a held transaction beside what is staged, which is sent again.
     ///
     /// # Errors

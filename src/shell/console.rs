@@ -1,12 +1,12 @@
 //! One command's way: parse, run, report. Shared by the prompt and by scripts.
 
 use super::pager::{Pager, Paging};
-use super::progress::Busy;
+use super::progress::{Bar, Busy};
 use crate::command::{self, Context, Flow, Front, Origin};
 use crate::language;
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
-use crate::render::{Mode, Renderer, Theme};
+use crate::render::{Mode, Renderer, Style, Theme};
 use crate::session::Session;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
@@ -62,8 +62,6 @@ pub struct Console {
     pub template: Option<String>,
     /// Called before each command.
     pub begin: fn(),
-    /// Opens other databases.
-    opener: Opener,
 }
 
 /// The renderer, and what `.set` can change.
@@ -83,6 +81,11 @@ pub struct Screen {
     /// Whether long commands show that they are at work.
     pub shows_progress: bool,
     busy: Rc<RefCell<Option<Busy>>>,
+    bar: Option<Bar>,
+    /// Opens other databases.
+    opener: Opener,
+    /// What is collected, and the mode from before.
+    collecting: Option<(Rc<RefCell<Vec<u8>>>, Box<dyn Write>, Style)>,
     original: Option<Box<dyn Write>>,
 }
 
@@ -100,9 +103,12 @@ impl Console {
             history: Rc::default(),
             busy: Rc::default(),
             shows_progress: false,
+            bar: None,
+            opener,
+            collecting: None,
             original: None,
         };
-        Self { prompt, connections: Vec::new(), template: None, begin: || {}, opener, context, screen }
+        Self { prompt, connections: Vec::new(), template: None, begin: || {}, context, screen }
     }
 
     /// Runs one command's text.
@@ -116,7 +122,11 @@ impl Console {
         if self.context.interactive && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
         }
-        let flow = match self.once(text, place) {
+        let first = match pipe(text) {
+            Some((command, program)) => self.piped(command, program, place),
+            None => self.once(text, place),
+        };
+        let flow = match first {
             // A name that is not known may be known by now.
             Err(error) if error.unknown && self.context.reload().unwrap_or(false) => {
                 self.screen.notice(Level::Warning, CHANGED)?;
@@ -140,7 +150,63 @@ impl Console {
         }
         match flow {
             Flow::Open(url) => self.open(&url).map(|()| Flow::Next),
+            Flow::Watch(every, command) => self.watch(every, &command, place),
             flow => Ok(flow),
+        }
+    }
+
+    /// Runs a command again and again, until Ctrl-C.
+    fn watch(&mut self, every: std::time::Duration, command: &str, place: &Place) -> Result<Flow> {
+        loop {
+            let now = (self.context.clock)().format("%H:%M:%S");
+            self.screen.notice(Level::Info, &format!("{now}  {command}"))?;
+            match self.once(command, place) {
+                Err(error) if error.kind == ErrorKind::Interrupted => return Ok(Flow::Next),
+                done => done?,
+            };
+            if self.context.interactive {
+                self.end();
+            } else {
+                self.flush()?;
+            }
+            let next = std::time::Instant::now() + every;
+            while std::time::Instant::now() < next {
+                if (self.screen.interrupted)() {
+                    return Ok(Flow::Next);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20).min(every));
+            }
+        }
+    }
+
+    /// Runs a command whose results go to another program: `list users | sort`.
+    fn piped(&mut self, text: &str, program: &str, place: &Place) -> Result<Flow> {
+        use std::process::{Command, Stdio};
+        self.screen.rest();
+        self.screen.renderer.flush()?;
+        let _ = self.screen.pager.end();
+        let mut child = Command::new("sh")
+            .args(["-c", program])
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
+        let Some(stdin) = child.stdin.take() else {
+            return Err(Error::new(ErrorKind::Io, format!("cannot write to `{program}`")));
+        };
+        let before = self.screen.renderer.set_results(Box::new(stdin));
+        let style = self.screen.renderer.style().clone();
+        let plain = self.screen.renderer.style_mut();
+        (plain.terminal, plain.colour, plain.width) = (false, false, None);
+        let done = self.once(text, place);
+        let flushed = self.screen.renderer.flush();
+        // The program's input ends here.
+        drop(self.screen.renderer.set_results(before));
+        *self.screen.renderer.style_mut() = style;
+        child.wait()?;
+        match done.and_then(|flow| flushed.map(|()| flow)) {
+            // It has read enough.
+            Err(error) if error.kind == ErrorKind::ClosedPipe => Ok(Flow::Next),
+            done => done,
         }
     }
 
@@ -174,7 +240,7 @@ impl Console {
             return Err(Error::new(ErrorKind::Refused, "changes are staged for this database")
                 .hint("`commit` or `rollback` first"));
         }
-        let opened = (self.opener)(url)?;
+        let opened = (self.screen.opener)(url)?;
         self.context.session = opened.session;
         self.context.version = opened.version;
         self.context.name.clone_from(&opened.name);
@@ -296,6 +362,32 @@ impl Report for Screen {
     }
 }
 
+/// A `Write` into memory that is kept by somebody else too.
+struct Collected(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Collected {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A command and the program that its results go to, where there is a `|` outside of text.
+fn pipe(text: &str) -> Option<(&str, &str)> {
+    use crate::language::{Lexer, TokenKind};
+    if !text.contains('|') || text.trim_start().starts_with('.') {
+        return None;
+    }
+    let bar = Lexer::new(text)
+        .find(|token| token.kind == TokenKind::Symbol && &text[token.span.start..token.span.end] == "|")?
+        .span
+        .start;
+    Some((text[..bar].trim_end(), text[bar + 1..].trim()))
+}
+
 const fn on_off(value: bool) -> &'static str {
     if value { "on" } else { "off" }
 }
@@ -371,7 +463,11 @@ impl Front for Screen {
         self.renderer.flush()?;
         match file {
             Some(path) => {
-                let file = std::fs::File::create(path).map_err(|cause| {
+                let mut options = std::fs::OpenOptions::new();
+                options.write(true).create(true).truncate(true);
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                let file = options.open(path).map_err(|cause| {
                     Error::new(ErrorKind::Io, format!("cannot write to {}: {cause}", path.display()))
                 })?;
                 let before = self.renderer.set_results(Box::new(std::io::BufWriter::new(file)));
@@ -384,6 +480,59 @@ impl Front for Screen {
             }
         }
         Ok(())
+    }
+
+    fn progress(&mut self, done: u64, total: u64, rows: u64) -> Result<()> {
+        if (self.interrupted)() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        if self.shows_progress {
+            self.rest();
+            self.bar.get_or_insert_with(Bar::new).update(done, total, rows);
+        }
+        Ok(())
+    }
+
+    fn progress_end(&mut self) {
+        self.bar = None;
+    }
+
+    fn connect(&mut self, url: &str) -> Result<Session> {
+        Ok((self.opener)(url)?.session)
+    }
+
+    fn collect(&mut self, mode: &str) -> Result<()> {
+        let mode = mode.parse::<Mode>()?;
+        self.renderer.flush()?;
+        let collected = Rc::new(RefCell::new(Vec::new()));
+        let before = self.renderer.set_results(Box::new(Collected(Rc::clone(&collected))));
+        let style = self.renderer.style().clone();
+        let plain = self.renderer.style_mut();
+        (plain.mode, plain.terminal, plain.colour, plain.width) = (mode, false, false, None);
+        self.collecting = Some((collected, before, style));
+        Ok(())
+    }
+
+    fn collected(&mut self) -> Result<Vec<u8>> {
+        self.renderer.flush()?;
+        let Some((collected, before, style)) = self.collecting.take() else { return Ok(Vec::new()) };
+        drop(self.renderer.set_results(before));
+        *self.renderer.style_mut() = style;
+        Ok(collected.take())
+    }
+
+    fn clipboard(&mut self, text: &[u8]) -> Result<()> {
+        use base64::Engine as _;
+        use std::io::IsTerminal as _;
+        let mut stderr = std::io::stderr();
+        if !stderr.is_terminal() {
+            return Err(Error::new(ErrorKind::Refused, "there is no terminal, so there is no clipboard")
+                .hint("`.export FILE QUERY` writes a file"));
+        }
+        // Operating System Command 52, "Manipulate Selection Data": xterm's control sequences.
+        let coded = base64::engine::general_purpose::STANDARD.encode(text);
+        write!(stderr, "\x1b]52;c;{coded}\x07")?;
+        Ok(stderr.flush()?)
     }
 
     fn history(&self) -> Vec<String> {

@@ -204,7 +204,7 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
         let done = console.execute(command, &place).and_then(|flow| match flow {
             Flow::Next => Ok(false),
             Flow::Quit => Ok(true),
-            Flow::Open(_) => Ok(false),
+            Flow::Open(_) | Flow::Watch(..) => Ok(false),
             Flow::Read(path) => {
                 let ended = run_script(&mut Script::open(&path)?, console, 1)?;
                 Ok(ended.quit && ended.failed.is_none())

@@ -50,3 +50,36 @@ impl Drop for Busy {
         }
     }
 }
+
+/// A bar for something whose length is known: rows, rate and time left.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    start: Instant,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {eta} left") {
+            bar.set_style(style);
+        }
+        Self { bar, start: Instant::now() }
+    }
+
+    /// Shown only once it has lasted longer than a second.
+    pub(super) fn update(&self, done: u64, total: u64, rows: u64) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        if seconds < PATIENCE.as_secs_f64() {
+            return;
+        }
+        self.bar.set_length(total.max(1));
+        self.bar.set_position(done.min(total));
+        self.bar.set_message(format!("{rows} rows, {:.0} a second", rows as f64 / seconds));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

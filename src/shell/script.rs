@@ -182,7 +182,7 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
         let result = console.execute(&text, &place).and_then(|flow| match flow {
             Flow::Next => Ok(false),
             Flow::Quit => Ok(true),
-            Flow::Open(_) => Ok(false),
+            Flow::Open(_) | Flow::Watch(..) => Ok(false),
             Flow::Read(_) if depth >= DEPTH => {
                 Err(Error::invalid(format!(".read goes deeper than {DEPTH} files; does a file read itself?")))
             }

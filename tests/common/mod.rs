@@ -79,6 +79,11 @@ impl Shell {
         self
     }
 
+    /// The URL of its PostgreSQL database, if it is on one.
+    pub fn url(&self) -> Option<String> {
+        self.arguments.iter().find(|argument| argument.starts_with("postgres")).cloned()
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

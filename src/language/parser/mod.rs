@@ -552,8 +552,11 @@ impl<'a, 'c> Parser<'a, 'c> {
         let at = start + (raw.len() - raw.trim_start().len());
         let rest = Name { text: Cow::Borrowed(trimmed), span: Span::new(at, at + trimmed.len()) };
         // A wrapped command or SQL has its own syntax; the others take words.
-        let arguments =
-            if matches!(name.text.as_ref(), "sql" | "explain" | "watch") { Vec::new() } else { self.arguments()? };
+        let arguments = if matches!(name.text.as_ref(), "sql" | "explain" | "watch" | "copy" | "copy-to" | "export") {
+            Vec::new()
+        } else {
+            self.arguments()?
+        };
         Ok(Command::Dot(name, arguments, rest))
     }
 
