@@ -16,6 +16,8 @@ pub struct Facts {
     pub sequences: bool,
     /// Whether texts are ordered by their bytes.
     pub binary_order: bool,
+    /// How many like inserts are worth sending in one statement.
+    pub batch: usize,
     /// How many binds one statement may have.
     pub max_binds: usize,
 }

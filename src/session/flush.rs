@@ -1,7 +1,7 @@
 //! Sending the journal: as it was typed, like inserts together, the failing change named.
 
+use super::Session;
 use super::journal::Change;
-use super::{BATCH, Session};
 use crate::model::{EntityId, Value};
 use crate::plan::query::{Delete, Insert, Statement, Update};
 use crate::{Error, Result};
@@ -191,7 +191,8 @@ impl Session {
             _ => None,
         };
         let Some((entity, columns)) = pending.first().and_then(shape) else { return 1 };
-        let most = BATCH.min(self.store.facts().max_binds / columns.len()).max(1);
+        let facts = self.store.facts();
+        let most = facts.batch.min(facts.max_binds / columns.len()).max(1);
         pending
             .iter()
             .take(most)
@@ -208,7 +209,8 @@ impl Session {
         while self.flushed < until {
             let rest = until - self.flushed;
             // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
-            let size = if rest >= BATCH { BATCH } else { 1 << rest.ilog2() };
+            let full = self.store.facts().batch;
+            let size = if rest >= full { full } else { 1 << rest.ilog2() };
             let keys = self.guarded(|session| session.send_batch(size))?;
             let mut wider = None;
             for (entry, key) in self.entries[self.flushed..self.flushed + size].iter_mut().zip(keys) {

@@ -28,9 +28,6 @@ use recovery::{Keeper, Left};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many like inserts are sent in one statement at the most.
-const BATCH: usize = 200;
-
 /// How many changes a script collects before it sends them.
 const PENDING: usize = 4_000;
 

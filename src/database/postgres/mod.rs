@@ -68,6 +68,7 @@ impl PgStore {
                 failure_aborts: true,
                 sequences: true,
                 binary_order: false,
+                batch: 1_000,
                 max_binds: 60_000,
             },
             read_only: false,

@@ -87,6 +87,7 @@ impl SqliteStore {
                 failure_aborts: false,
                 sequences: false,
                 binary_order: true,
+                batch: 200,
                 max_binds: 30_000,
             },
         })
