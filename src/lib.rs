@@ -8,6 +8,7 @@ pub mod language;
 pub mod microblog;
 pub mod model;
 pub mod outcome;
+pub mod migrations;
 pub mod plan;
 pub mod render;
 pub mod schema;

@@ -1,15 +1,19 @@
 //! The port to a database: what the session and the commands need, without naming Diesel.
 
 use crate::Result;
+use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
 use crate::model::{Catalog, Cell};
 use crate::plan::query::Statement;
+use std::path::{Path, PathBuf};
 
 /// What differs between backends, as facts in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// `SQLite`, `PostgreSQL`.
     pub name: &'static str,
+    /// Which SQL it speaks.
+    pub dialect: Dialect,
     /// Whether a failed statement spoils its transaction, so that a savepoint must precede each.
     pub failure_aborts: bool,
     /// Whether keys come from sequences, which do not go back when a transaction does.
@@ -48,17 +52,56 @@ pub trait RawSink {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool>;
 }
 
-/// A migration, and whether it is applied.
+/// A migration that the code or a folder has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revision {
+pub struct Script {
     /// The version as the `__diesel_schema_migrations` table has it: the digits before the first `_`.
     pub version: String,
     /// The folder's name: `2026-11-21-000000_create_users`.
     pub name: String,
+    /// The SQL that applies it; none for one that is code.
+    pub up: Option<String>,
+    /// The SQL that reverts it; none for one that is code, or that has no way back.
+    pub down: Option<String>,
+    /// Whether it may run in a transaction (`run_in_transaction` in its metadata.toml).
+    pub transaction: bool,
+    /// Its folder, where it has one.
+    pub folder: Option<PathBuf>,
+}
+
+/// A migration that the database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its version.
+    pub version: String,
+    /// What its `up.sql` and `down.sql` were when it was applied, where that is on record.
+    pub texts: Option<(String, Option<String>)>,
+}
+
+/// A migration, and whether it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its version.
+    pub version: String,
+    /// The folder's name; the version where only the database knows it.
+    pub name: String,
     /// Whether the database has it.
     pub applied: bool,
-    /// Whether the code has it; false for a version that only the database knows.
-    pub known: bool,
+    /// What the code or the folder has of it; none for one that only the database knows.
+    pub script: Option<Script>,
+    /// What was applied, where that is on record.
+    pub texts: Option<(String, Option<String>)>,
+}
+
+impl Revision {
+    /// Whether its `up.sql` is another than the one that was applied.
+    #[must_use]
+    pub fn edited(&self) -> bool {
+        match (&self.script, &self.texts) {
+            (Some(Script { up: Some(now), .. }), Some((then, _))) => now.trim() != then.trim(),
+            _ => false,
+        }
+    }
 }
 
 /// Stops the statement that runs on a connection.
@@ -130,6 +173,9 @@ pub trait Store {
     /// As `execute`.
     fn set_read_only(&mut self) -> Result<()>;
 
+    /// Whether it was told to.
+    fn is_read_only(&self) -> bool;
+
     /// Runs a statement that gives no rows, and says how many rows it changed.
     ///
     /// # Errors
@@ -194,15 +240,106 @@ pub trait Store {
         Ok(None)
     }
 
-    /// All migrations, oldest first.
+    /// The migrations of the code or the folder, oldest first.
     ///
     /// # Errors
-    /// `Database`; `Invalid` when this database has no migrations of its own.
-    fn revisions(&mut self) -> Result<Vec<Revision>>;
+    /// `Invalid` when this database has none; `Io` when they cannot be read.
+    fn scripts(&mut self) -> Result<Vec<Script>>;
 
-    /// Applies (`up`) or reverts one migration with its version row.
+    /// Takes the migrations of a folder instead.
     ///
     /// # Errors
-    /// `Database`, naming the migration; the database is then as it was.
-    fn migrate(&mut self, version: &str, up: bool) -> Result<()>;
+    /// `Io` when it cannot be read.
+    fn set_folder(&mut self, folder: &Path) -> Result<()>;
+
+    /// The migrations that the database has, oldest first; none where there is no table of them yet.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn applied(&mut self) -> Result<Vec<Applied>>;
+
+    /// Makes the tables that say which migrations are applied, where they are not there.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn prepare_migrations(&mut self) -> Result<()>;
+
+    /// Notes that a version is applied (with its texts, where it has such), or is not any more.
+    ///
+    /// # Errors
+    /// `Constraint` when somebody else has noted it meanwhile.
+    fn record(&mut self, version: &str, applied: bool, texts: Option<(&str, Option<&str>)>) -> Result<()>;
+
+    /// Runs a migration that is code, in whatever transaction is open.
+    ///
+    /// # Errors
+    /// The migration's own.
+    fn run_code(&mut self, version: &str, up: bool) -> Result<()>;
+
+    /// Runs statements that give nothing.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn batch(&mut self, sql: &str) -> Result<()>;
+
+    /// The schema as the database defines it.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn definition(&mut self) -> Result<Schema>;
+
+    /// Works in an empty schema of the same kind that is gone afterwards.
+    ///
+    /// # Errors
+    /// Whatever the work gives; `Database` where no such place is to be had.
+    fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()>;
+
+    /// Lets foreign keys be enforced or not, outside of a transaction. Only SQLite has that, and needs it to make tables
+    /// anew: <https://www.sqlite.org/lang_altertable.html#otheralter>.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn enforce_foreign_keys(&mut self, _on: bool) -> Result<()> {
+        Ok(())
+    }
+
+    /// Rows whose foreign keys lead nowhere. Only where the database can be made to have such.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn orphans(&mut self) -> Result<Vec<Orphan>> {
+        Ok(Vec::new())
+    }
+
+    /// All migrations, oldest first: those of the code or the folder, and those that only the database knows.
+    ///
+    /// # Errors
+    /// As `scripts` and `applied`.
+    fn revisions(&mut self) -> Result<Vec<Revision>> {
+        let scripts = self.scripts()?;
+        let mut applied = self.applied()?;
+        let mut all: Vec<Revision> = scripts
+            .into_iter()
+            .map(|script| {
+                let at = applied.iter().position(|applied| applied.version == script.version);
+                let found = at.map(|at| applied.swap_remove(at));
+                Revision {
+                    version: script.version.clone(),
+                    name: script.name.clone(),
+                    applied: found.is_some(),
+                    script: Some(script),
+                    texts: found.and_then(|applied| applied.texts),
+                }
+            })
+            .collect();
+        all.extend(applied.into_iter().map(|applied| Revision {
+            name: applied.version.clone(),
+            version: applied.version,
+            applied: true,
+            script: None,
+            texts: applied.texts,
+        }));
+        all.sort_by(|a, b| a.version.cmp(&b.version));
+        Ok(all)
+    }
 }

@@ -39,6 +39,9 @@ pub struct Connection {
     /// Let the database refuse every write.
     #[serde(default)]
     pub read_only: bool,
+    /// Refuse what would empty the database: `.reset`, `db drop-all`.
+    #[serde(default)]
+    pub protected: bool,
     /// A word for the prompt.
     pub label: Option<String>,
     /// From how many rows on `set` and `delete` ask; 0 is always.

@@ -1,11 +1,12 @@
 //! The command line and the environment: the only place where either is read.
 
 mod config;
+mod db;
 mod interrupt;
 mod open;
 
 use anyhow::Context as _;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use config::Config;
 use diesel_shell::command::{Context, Front as _};
@@ -14,7 +15,8 @@ use diesel_shell::render::{Mode, Renderer, Style, Theme};
 use diesel_shell::shell::{
     Ask, Console, Editor, Ended, Keys, Opener, Options, Pager, Script, confirm, interact, run_script,
 };
-use diesel_shell::{Error, ErrorKind, microblog};
+use diesel_shell::migrations::project::Project;
+use diesel_shell::{Error, ErrorKind};
 use open::How;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -60,6 +62,9 @@ struct Arguments {
     /// A label for the prompt: prod, staging, ...
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
+    /// The folder with the diesel.toml whose migrations and schema.rs `db` works with. Default: the nearest, upwards from here.
+    #[arg(long, value_name = "FOLDER")]
+    project: Option<PathBuf>,
     /// Edit lines with vi's keys.
     #[arg(long)]
     vi: bool,
@@ -72,6 +77,16 @@ struct Arguments {
     /// Print the manual page, then leave.
     #[arg(long)]
     man: bool,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// What can be done instead of opening the shell.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Migrations: the commands that begin with `db`, from here. `diesel-shell db upgrade`
+    #[command(subcommand)]
+    Db(db::Verb),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -155,7 +170,10 @@ fn run() -> anyhow::Result<ExitCode> {
     if printed(&arguments)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let tasks = tasks(&matches, &arguments);
+    let mut tasks = tasks(&matches, &arguments);
+    if let Some(Verb::Db(verb)) = &arguments.verb {
+        tasks.push(Task::Command(verb.command()));
+    }
     // A .env file counts for what the environment itself does not say.
     let _ = dotenvy::dotenv();
     let config = config::load()?;
@@ -170,6 +188,11 @@ fn run() -> anyhow::Result<ExitCode> {
         read_only: arguments.read_only,
         sandbox: arguments.sandbox,
         label: arguments.label.clone(),
+        protected: false,
+        project: match &arguments.project {
+            Some(folder) => Some(Project::read(folder)?),
+            None => Project::find(&std::env::current_dir()?)?,
+        },
     };
     let named = arguments.database.clone().or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()));
     let (opened, connection) = match &named {
@@ -186,14 +209,18 @@ fn run() -> anyhow::Result<ExitCode> {
         variables: HashMap::new(),
         added: false,
         confirm: connection.and_then(|known| known.confirm).or(config.confirm).unwrap_or(100),
-        models: Box::new(|store| microblog::catalog(store)),
+        models: open::models(&how),
         version: opened.version,
         clock: clock()?,
         interactive,
+        migrating: opened.migrating,
+        protected: opened.protected,
         name: opened.name,
     };
     let options = Options { continue_on_error: arguments.on_error == OnError::Continue, ..Options::default() };
-    let ask: Ask = if interactive { Box::new(|question| confirm(question).map(Some)) } else { Box::new(|_| Ok(None)) };
+    // A verb typed at a terminal has somebody to ask, too.
+    let asks = interactive || (arguments.verb.is_some() && std::io::stdin().is_terminal() && terminal);
+    let ask: Ask = if asks { Box::new(|question| confirm(question).map(Some)) } else { Box::new(|_| Ok(None)) };
     let (connections, names) = (config.connections.clone(), config.connections.keys().cloned().collect());
     let opener: Opener = Box::new(move |name| {
         let mut messages = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default());
@@ -253,6 +280,7 @@ fn connected(
     let Some(known) = connection else { return open::open(name, how, renderer) };
     let how = How {
         read_only: how.read_only || known.read_only,
+        protected: known.protected,
         label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),
         ..how.clone()
     };

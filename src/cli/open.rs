@@ -2,8 +2,11 @@
 
 use anyhow::Context as _;
 use diesel_shell::database::url::{Address, without_password};
+use diesel_shell::command::Migrating;
 use diesel_shell::database::{self, Builtin};
-use diesel_shell::microblog;
+use diesel_shell::migrations::project::Project;
+use diesel_shell::model::Catalog;
+use diesel_shell::{microblog, migrations};
 use diesel_shell::outcome::{Level, Report};
 use diesel_shell::render::Renderer;
 use diesel_shell::session::{Hold, Session, recovery};
@@ -25,9 +28,13 @@ pub struct How {
     pub sandbox: bool,
     /// A word for the prompt.
     pub label: Option<String>,
+    /// What would empty the database is refused.
+    pub protected: bool,
+    /// The project that we are in.
+    pub project: Option<Project>,
 }
 
-fn migrations() -> Builtin {
+fn builtin() -> Builtin {
     Builtin {
         sqlite: Box::new(microblog::MIGRATIONS),
         #[cfg(feature = "postgres")]
@@ -47,14 +54,46 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     let path = folder.join("microblog.db");
     let fresh = !path.exists();
     let address = Address::Sqlite(path.clone());
-    let (mut store, _) = database::open(&address, fresh, migrations())?;
+    let (mut store, _) = database::open(&address, fresh, builtin())?;
     if fresh {
         for revision in store.revisions()? {
-            store.migrate(&revision.version, true)?;
+            migrations::run::run(&mut *store, &revision, true)?;
         }
         renderer.notice(Level::Info, &format!("created the microblog at {}", path.display()))?;
     }
-    session(store, "microblog".into(), &key(&address), how, renderer)
+    // A project that goes on where the built-in migrations end takes their place.
+    let known: Vec<String> = store.scripts()?.into_iter().map(|script| script.version).collect();
+    let mut project = None;
+    if let Some(found) = &how.project
+        && let Ok(folder) = std::fs::read_dir(found.folder(store.facts().dialect))
+    {
+        let names: Vec<String> =
+            folder.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().replace('-', ""))).collect();
+        if known.iter().all(|version| names.iter().any(|name| name.split('_').next() == Some(version))) {
+            found.attach(&mut *store)?;
+            project = Some(found.clone());
+        }
+    }
+    let catalog = microblog::catalog(&mut *store)?;
+    let migrating = Migrating { project, models: Some(Arc::new(microblog::models().into_catalog()?)), folder: here() };
+    session(store, catalog, migrating, "microblog".into(), &key(&address), how, renderer)
+}
+
+fn here() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// How the models of a database are read: in a project its tables are what they are, elsewhere they may be the
+/// microblog's.
+pub fn models(how: &How) -> diesel_shell::command::Models {
+    if how.project.is_some() {
+        return Box::new(|store| {
+            let mut catalog = Catalog::default();
+            diesel_shell::model::infer::add_tables(&mut catalog, store.tables()?);
+            Ok(catalog)
+        });
+    }
+    Box::new(|store| microblog::catalog(store))
 }
 
 /// The database that a URL or path means.
@@ -63,8 +102,20 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
 /// `Connection` and `Usage`, with the way out.
 pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
     let address = Address::parse(url);
-    let (store, name) = database::open(&address, how.create, migrations())?;
-    session(store, name, &key(&address), how, renderer)
+    let (mut store, name) = database::open(&address, how.create, builtin())?;
+    let catalog = models(how)(&mut *store)?;
+    let mut migrating = Migrating { folder: here(), ..Migrating::default() };
+    match &how.project {
+        Some(project) => {
+            if !project.attach(&mut *store)? {
+                store.forget_migrations();
+            }
+            migrating.project = Some(project.clone());
+        }
+        None if store.scripts().is_ok() => migrating.models = Some(Arc::new(microblog::models().into_catalog()?)),
+        None => {}
+    }
+    session(store, catalog, migrating, name, &key(&address), how, renderer)
 }
 
 /// What tells one database from another on this machine; only a hash of it is kept.
@@ -80,17 +131,18 @@ fn key(address: &Address) -> String {
 
 fn session(
     mut store: Box<dyn Store>,
+    catalog: Catalog,
+    migrating: Migrating,
     name: String,
     key: &str,
     how: &How,
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
     let version = store.schema_version()?;
-    let catalog = Arc::new(microblog::catalog(&mut *store)?);
     if how.read_only {
         store.set_read_only()?;
     }
-    let mut session = Session::new(store, catalog, if how.interactive { Hold::No } else { Hold::Yes });
+    let mut session = Session::new(store, Arc::new(catalog), if how.interactive { Hold::No } else { Hold::Yes });
     if how.sandbox {
         session.set_sandbox();
     }
@@ -107,7 +159,7 @@ fn session(
     if how.sandbox {
         prompt.push_str("(sandbox)");
     }
-    Ok(Opened { session, name, prompt, version })
+    Ok(Opened { session, name, prompt, version, migrating, protected: how.protected })
 }
 
 /// Keeps what is staged in a file of the state folder, and says what is left there from before.

@@ -7,6 +7,7 @@ mod export;
 mod help;
 mod import;
 mod inspect;
+mod migrate;
 mod read;
 mod rows;
 mod schema;
@@ -14,6 +15,7 @@ mod session;
 mod transfer;
 
 use crate::language::ast::{Command, LetValue, Name};
+use crate::migrations::project::Project;
 use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::{Level, Report};
 use crate::plan::query::Statement;
@@ -106,6 +108,17 @@ pub enum Flow {
 /// Reads a database's models.
 pub type Models = Box<dyn Fn(&mut dyn crate::store::Store) -> Result<Catalog>>;
 
+/// What `db` works with beside the connection.
+#[derive(Debug, Clone, Default)]
+pub struct Migrating {
+    /// The project whose migrations these are, where they come from a folder.
+    pub project: Option<Project>,
+    /// The registered models, which the database is compared with; else it is the project's `schema.rs`.
+    pub models: Option<Arc<Catalog>>,
+    /// Where `db init` begins a project.
+    pub folder: Option<PathBuf>,
+}
+
 /// Everything a command works on.
 pub struct Context {
     /// The database and what is staged for it.
@@ -124,6 +137,10 @@ pub struct Context {
     pub confirm: usize,
     /// Whether a person is typing: notices then say what to do next.
     pub interactive: bool,
+    /// What `db` works with beside the connection.
+    pub migrating: Migrating,
+    /// Whether what would empty the database is refused.
+    pub protected: bool,
     /// What the database is called in messages: a path, or a URL without its password.
     pub name: String,
 }

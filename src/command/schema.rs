@@ -1,26 +1,96 @@
-//! `db ...` and `.reset`.
+//! `db ...` and `.reset`: which migrations are applied, and applying them.
 
-use super::{Context, Front};
+use super::{Context, Front, migrate};
 use crate::language::ast::{Db, Name};
+use crate::migrations::{run, target};
 use crate::model::{Cell, DataType};
 use crate::outcome::{Header, HeaderColumn, Level, Mark};
 use crate::store::Revision;
 use crate::{Error, ErrorKind, Result};
 
-/// `db VERB`
-pub fn db(verb: &Db<'_>, _options: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
+/// The options of a `db` command.
+#[derive(Default)]
+pub(super) struct Options {
+    pub sql: bool,
+    pub dry_run: bool,
+    pub request: crate::migrations::generate::Request,
+    pub like: Option<String>,
+}
+
+/// Which options a verb takes.
+fn taken(verb: &Db<'_>) -> &'static [&'static str] {
     match verb {
-        Db::Upgrade(target) => upgrade(target.as_ref(), context, front),
-        Db::Downgrade(target) => downgrade(target.as_ref(), context, front),
+        Db::Upgrade(_) | Db::Downgrade(_) => &["--sql", "--dry-run"],
+        Db::Migrate(_) => &["--sql", "--dry-run", "--rename", "--drop", "--force", "--fill", "--like"],
+        Db::Check => &["--like", "--rename"],
+        Db::CreateAll | Db::DropAll => &["--sql", "--dry-run"],
+        _ => &[],
+    }
+}
+
+fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
+    let mut options = Options::default();
+    let mut words = given.iter();
+    while let Some(word) = words.next() {
+        let (option, own) = match word.text.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (word.text.as_ref(), None),
+        };
+        if !taken(verb).contains(&option) {
+            let known = taken(verb);
+            let error = Error::invalid(format!("this command takes no {option}")).at(word.span);
+            return Err(if known.is_empty() { error } else { error.hint(format!("it takes {}", known.join(", "))) });
+        }
+        let mut value = |what: &str| {
+            own.clone().or_else(|| words.next().map(|word| word.text.to_string())).ok_or_else(|| {
+                Error::invalid(format!("{option} needs {what} behind it")).at(word.span)
+            })
+        };
+        match option {
+            "--sql" => options.sql = true,
+            "--dry-run" => options.dry_run = true,
+            "--force" => options.request.force = true,
+            "--rename" => {
+                let text = value("OLD:NEW")?;
+                let (from, to) = text.split_once(':').ok_or_else(|| {
+                    Error::invalid(format!("`{text}` is not OLD:NEW")).at(word.span).hint("--rename users.name:username")
+                })?;
+                options.request.renames.push((from.to_owned(), to.to_owned()));
+            }
+            "--drop" => options.request.drops.extend(value("a name")?.split(',').map(|name| name.trim().to_owned())),
+            "--fill" => options.request.fills.add(&value("TABLE.COLUMN=SQL")?).map_err(|error| error.at(word.span))?,
+            _ => options.like = Some(value("a database")?),
+        }
+    }
+    Ok(options)
+}
+
+/// `db VERB`
+pub fn db(verb: &Db<'_>, given: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let options = options(verb, given)?;
+    match verb {
+        Db::Upgrade(target) => step(target.as_ref(), true, &options, context, front),
+        Db::Downgrade(target) => step(target.as_ref(), false, &options, context, front),
         Db::Current => current(context, front),
         Db::History => history(context, front),
         Db::Status => status(context, front),
-        _ => Err(Error::invalid("that db verb is not part of this version").hint("`.help db` lists the verbs")),
+        Db::Stamp(target) => stamp(target, context, front),
+        Db::Check => migrate::check(&options, context, front),
+        Db::Revision(message) => migrate::revision(&message.text, context, front),
+        Db::Migrate(message) => migrate::migrate(&message.text, &options, context, front),
+        Db::Init => migrate::init(context, front),
+        Db::CreateAll => migrate::create_all(&options, context, front),
+        Db::DropAll => migrate::drop_all(&options, context, front),
+        Db::Schema => migrate::schema(context, front),
     }
 }
 
 /// Changes of the schema and staged changes do not mix: the journal is checked against the schema as it is.
-fn clean(context: &Context) -> Result<()> {
+pub(super) fn clean(context: &Context) -> Result<()> {
+    if context.session.is_sandbox() {
+        return Err(Error::new(ErrorKind::Refused, "this is a sandbox: its schema stays as it is")
+            .hint("--sql shows what would run"));
+    }
     if context.session.is_clean() {
         return Ok(());
     }
@@ -28,101 +98,86 @@ fn clean(context: &Context) -> Result<()> {
         .hint("`commit` or `rollback` first"))
 }
 
-fn revisions(context: &mut Context) -> Result<Vec<Revision>> {
+/// Whether what empties the database may run at all; and whether the person at the terminal wants it.
+pub(super) fn emptying(question: &str, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
+    if context.protected {
+        return Err(Error::new(ErrorKind::Refused, format!("{} is protected", context.name))
+            .hint("its connection says `protected = true` in the configuration"));
+    }
+    if context.session.store().is_read_only() {
+        return Err(Error::new(ErrorKind::Refused, format!("{} is open for reading only", context.name)));
+    }
+    if context.session.is_sandbox() {
+        return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed"));
+    }
+    Ok(front.ask(question)? != Some(false))
+}
+
+pub(super) fn revisions(context: &mut Context) -> Result<Vec<Revision>> {
     context.session.store().revisions()
 }
 
-fn upgrade(target: Option<&Name<'_>>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    clean(context)?;
-    let all = revisions(context)?;
-    let pending: Vec<&Revision> = all.iter().filter(|revision| !revision.applied).collect();
-    let wanted = match target.map(|name| name.text.as_ref()) {
-        None | Some("head") => pending.len(),
-        Some(word) if word.starts_with('+') => {
-            let count: usize = word[1..].parse().map_err(|_| unknown(target, &all))?;
-            if count > pending.len() {
-                return Err(Error::invalid(format!("there are only {} revisions to apply", pending.len())));
-            }
-            count
+/// What was edited or has gone since it was applied.
+fn report(all: &[Revision], front: &mut dyn Front) -> Result<()> {
+    for revision in all.iter().filter(|revision| revision.applied) {
+        if revision.script.is_none() {
+            let way = if revision.texts.is_some() {
+                "`db downgrade` can still revert it by what is on record"
+            } else {
+                "bring its folder back, or `db stamp`"
+            };
+            let text = format!("{} is applied, but its folder is gone: {way}", revision.name);
+            front.notice(Level::Warning, &text)?;
+        } else if revision.edited() {
+            let text =
+                format!("{} was edited after it was applied: the database has what it said before", revision.name);
+            front.notice(Level::Warning, &text)?;
         }
-        Some(word) => {
-            let version = named(word, target, &all)?;
-            if all.iter().any(|revision| revision.version == version && revision.applied) {
-                return front.notice(Level::Info, &format!("{version} is applied already"));
-            }
-            pending.iter().position(|revision| revision.version == version).map_or(0, |at| at + 1)
-        }
-    };
-    if wanted == 0 {
-        return front.notice(Level::Info, "already at head");
-    }
-    for revision in &pending[..wanted] {
-        context.session.store().migrate(&revision.version, true)?;
-        front.notice(Level::Info, &format!("upgraded: {}", revision.name))?;
     }
     Ok(())
 }
 
-fn downgrade(target: Option<&Name<'_>>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    clean(context)?;
-    let all = revisions(context)?;
-    let applied: Vec<&Revision> = all.iter().filter(|revision| revision.applied).rev().collect();
-    if applied.is_empty() {
-        return front.notice(Level::Info, "already at base");
+fn step(target: Option<&Name<'_>>, up: bool, options: &Options, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if !options.sql {
+        clean(context)?;
     }
-    let wanted = match target.map(|name| name.text.as_ref()) {
-        None => 1,
-        Some("base") => applied.len(),
-        Some(word) if word.starts_with('-') => {
-            let count: usize = word[1..].parse().map_err(|_| unknown(target, &all))?;
-            if count > applied.len() {
-                return Err(Error::invalid(format!("there are only {} revisions to revert", applied.len())));
-            }
-            count
+    let all = revisions(context)?;
+    let word = target.map(|name| name.text.as_ref());
+    let chosen = if up { target::upgrade(word, &all) } else { target::downgrade(word, &all) };
+    let chosen = chosen.map_err(|error| match target {
+        Some(name) => error.at(name.span),
+        None => error,
+    })?;
+    if !options.sql {
+        report(&all, front)?;
+    }
+    if chosen.is_empty() {
+        let text = match word {
+            Some(word) if up && word != "head" => format!("{} is applied already", target::named(word, &all)?.name),
+            _ if up => "already at head".to_owned(),
+            Some(word) if word != "base" => format!("already at {}", target::named(word, &all)?.name),
+            _ => "already at base".to_owned(),
+        };
+        return front.notice(Level::Info, &text);
+    }
+    let store = context.session.store();
+    let done = if up { "upgraded" } else { "downgraded" };
+    if options.sql {
+        let dialect = store.facts().dialect;
+        return run::as_sql(dialect, &chosen, up)?.iter().try_for_each(|line| front.line(line));
+    }
+    if options.dry_run {
+        run::rehearse(store, &chosen, up)?;
+        for revision in &chosen {
+            front.notice(Level::Info, &format!("works: {}", revision.name))?;
         }
-        Some(word) => {
-            let version = named(word, target, &all)?;
-            applied
-                .iter()
-                .position(|revision| revision.version == version)
-                .ok_or_else(|| Error::invalid(format!("{version} is not applied, so there is no way down to it")))?
-        }
-    };
-    for revision in &applied[..wanted] {
-        context.session.store().migrate(&revision.version, false)?;
-        front.notice(Level::Info, &format!("downgraded: {}", revision.name))?;
+        return front.notice(Level::Info, "tried and rolled back: nothing was changed");
+    }
+    for revision in chosen {
+        run::run(context.session.store(), revision, up)?;
+        front.notice(Level::Info, &format!("{done}: {}", revision.name))?;
     }
     Ok(())
-}
-
-/// The version that a whole version, a unique prefix or a folder's name means.
-fn named(word: &str, target: Option<&Name<'_>>, all: &[Revision]) -> Result<String> {
-    // diesel_cli writes versions with dashes, the table has them without.
-    let digits: String = word.chars().filter(|c| *c != '-').collect();
-    let found: Vec<&Revision> = all
-        .iter()
-        .filter(|revision| !digits.is_empty() && (revision.version.starts_with(&digits) || revision.name == word))
-        .collect();
-    match found.as_slice() {
-        [only] => Ok(only.version.clone()),
-        [] => Err(unknown(target, all)),
-        several => match several.iter().find(|revision| revision.version == digits) {
-            Some(exact) => Ok(exact.version.clone()),
-            None => Err(Error::invalid(format!("`{word}` is the beginning of {} revisions", several.len()))
-                .hint("`db history` lists them")),
-        },
-    }
-}
-
-fn unknown(target: Option<&Name<'_>>, all: &[Revision]) -> Error {
-    let word = target.map_or("", |name| &name.text);
-    let mut error = Error::invalid(format!("there is no revision `{word}`"));
-    if let Some(name) = target {
-        error = error.at(name.span);
-    }
-    error
-        .suggest(word, all.iter().map(|revision| revision.version.as_str()))
-        .hint("write base, head, +N, -N or a version; `db history` lists them")
 }
 
 fn current(context: &mut Context, front: &mut dyn Front) -> Result<()> {
@@ -154,8 +209,13 @@ fn history(context: &mut Context, front: &mut dyn Front) -> Result<()> {
         if index + 1 == all.len() {
             state.push("head");
         }
-        if !revision.known {
-            state.push("missing from the code");
+        if revision.script.is_none() {
+            state.push("folder gone");
+        } else if revision.edited() {
+            state.push("edited since");
+        }
+        if !revision.applied && newest.is_some_and(|newest| index < newest) {
+            state.push("older than current");
         }
         let state = state.join(", ");
         front.row(&[Cell::Text(&revision.version), Cell::Text(&revision.name), Cell::Text(&state)], Mark::None)?;
@@ -166,19 +226,52 @@ fn history(context: &mut Context, front: &mut dyn Front) -> Result<()> {
 fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let all = revisions(context)?;
     let applied = all.iter().filter(|revision| revision.applied).count();
-    let text = if applied == all.len() {
+    let mut text = if applied == all.len() {
         format!("at head: all {applied} revisions are applied")
     } else {
         format!("{applied} of {} revisions are applied; `db upgrade` applies the rest", all.len())
     };
-    front.line(&text)
+    let edited = all.iter().filter(|revision| revision.applied && revision.edited()).count();
+    let gone = all.iter().filter(|revision| revision.script.is_none()).count();
+    for (count, what) in [(edited, "edited since"), (gone, "with its folder gone")] {
+        if count > 0 {
+            text.push_str(&format!("; {count} {what}"));
+        }
+    }
+    front.line(&text)?;
+    report(&all, front)
+}
+
+fn stamp(target: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    clean(context)?;
+    let all = revisions(context)?;
+    let (until, what) = match target.text.as_ref() {
+        "base" => (None, "base".to_owned()),
+        "head" => match all.iter().rev().find(|revision| revision.script.is_some()) {
+            Some(last) => (Some(last.version.clone()), "head".to_owned()),
+            None => return Err(Error::invalid("there is no revision to stamp").at(target.span)),
+        },
+        word => {
+            let found = target::named(word, &all).map_err(|error| error.at(target.span))?;
+            (Some(found.version.clone()), found.name.clone())
+        }
+    };
+    let wanted = |revision: &Revision| {
+        revision.script.is_some() && until.as_ref().is_some_and(|until| revision.version <= *until)
+    };
+    let count = run::stamp(context.session.store(), &all, &wanted)?;
+    if count == 0 {
+        return front.notice(Level::Info, &format!("already at {what}"));
+    }
+    let s = if count == 1 { "" } else { "s" };
+    front.notice(Level::Info, &format!("stamped: at {what} ({count} row{s} of the table of migrations changed, nothing was run)"))
 }
 
 /// `.reset`: down to base, up to head.
 pub fn reset(context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let all = revisions(context)?;
     let question = format!("reset {}? every row of its tables will be gone", context.name);
-    if front.ask(&question)? == Some(false) {
+    if !emptying(&question, context, front)? {
         return front.notice(Level::Info, "not reset");
     }
     if !context.session.is_clean() {
@@ -186,10 +279,10 @@ pub fn reset(context: &mut Context, front: &mut dyn Front) -> Result<()> {
         front.notice(Level::Warning, &format!("rolled back what was staged: {counts}"))?;
     }
     for revision in all.iter().rev().filter(|revision| revision.applied) {
-        context.session.store().migrate(&revision.version, false)?;
+        run::run(context.session.store(), revision, false)?;
     }
-    for revision in all.iter().filter(|revision| revision.known) {
-        context.session.store().migrate(&revision.version, true)?;
+    for revision in all.iter().filter(|revision| revision.script.is_some()) {
+        run::run(context.session.store(), revision, true)?;
     }
     context.variables.clear();
     front.notice(Level::Info, "reset: the database is empty and at head")

@@ -1,80 +1,127 @@
-//! Migrations through diesel_migrations: the same folders and the same table as diesel_cli.
+//! Migrations from diesel_migrations' sources, and the tables that say which are applied: diesel's own, and beside it
+//! one that keeps the text of what was applied, so that what was edited or deleted since is known and can be undone.
 
-use crate::store::Revision;
+use crate::store::Script;
 use crate::{Error, ErrorKind, Result};
 use diesel::backend::Backend;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
-use diesel_migrations::MigrationHarness;
+use diesel::connection::{BoxableConnection, SimpleConnection};
+use diesel::migration::{Migration, MigrationSource};
+use diesel_migrations::FileBasedMigrations;
+use std::path::Path;
 
 /// Where a database's migrations come from.
 pub type Migrations<DB> = Box<dyn MigrationSource<DB>>;
 
-type Sorted<DB> = Vec<Box<dyn Migration<DB>>>;
+/// What is kept of each migration that this program applied. `run_on` is diesel's own: a row of another time is of
+/// another run, by another tool, and counts for nothing.
+pub const RECORDS: &str = "CREATE TABLE IF NOT EXISTS __diesel_shell_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, \
+    run_on TIMESTAMP NOT NULL, up_sql TEXT NOT NULL, down_sql TEXT)";
 
-fn known<DB: Backend>(source: Option<&Migrations<DB>>) -> Result<Sorted<DB>> {
-    let source = source.ok_or_else(|| {
-        Error::invalid("there are no migrations for this database")
-            .hint("migrations belong to the built-in models, or to an application that embeds the shell")
-    })?;
-    let mut found = source.migrations().map_err(|cause| failed("read the migrations", &*cause))?;
-    found.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
-    Ok(found)
+/// Diesel's own table, as `diesel::migration::CREATE_MIGRATIONS_TABLE` has it.
+pub const TABLE: &str = diesel::migration::CREATE_MIGRATIONS_TABLE;
+
+/// A row of diesel's table with what is kept of it.
+#[derive(diesel::QueryableByName)]
+pub struct AppliedRow {
+    /// The version.
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub version: String,
+    /// The text of its `up.sql` when it was applied.
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    pub up_sql: Option<String>,
+    /// The text of its `down.sql` when it was applied.
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Text>)]
+    pub down_sql: Option<String>,
+}
+
+/// Stands for a connection and takes down what a migration would run.
+struct Recorder(Vec<String>);
+
+impl SimpleConnection for Recorder {
+    fn batch_execute(&mut self, sql: &str) -> diesel::QueryResult<()> {
+        self.0.push(sql.to_owned());
+        Ok(())
+    }
+}
+
+impl<DB: Backend> BoxableConnection<DB> for Recorder {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
 }
 
 fn failed(what: &str, cause: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Database, format!("cannot {what}: {cause}"))
 }
 
-/// All migrations, oldest first, with those that only the database knows.
-///
-/// # Errors
-/// Without migrations, and when the database or the source cannot be read.
-pub fn revisions<DB, C>(connection: &mut C, source: Option<&Migrations<DB>>) -> Result<Vec<Revision>>
-where
-    DB: Backend,
-    C: MigrationHarness<DB>,
-{
-    let known = known(source)?;
-    let applied: Vec<MigrationVersion<'static>> =
-        connection.applied_migrations().map_err(|cause| failed("read the table of applied migrations", &*cause))?;
-    let mut all: Vec<Revision> = known
-        .iter()
-        .map(|migration| {
-            let version = migration.name().version();
-            Revision {
-                version: version.to_string(),
-                name: migration.name().to_string(),
-                applied: applied.contains(&version),
-                known: true,
-            }
-        })
-        .collect();
-    for version in applied {
-        if !all.iter().any(|revision| revision.version == version.to_string()) {
-            let version = version.to_string();
-            all.push(Revision { name: version.clone(), version, applied: true, known: false });
-        }
-    }
-    all.sort_by(|a, b| a.version.cmp(&b.version));
-    Ok(all)
+fn sorted<DB: Backend>(source: Option<&Migrations<DB>>) -> Result<Vec<Box<dyn Migration<DB>>>> {
+    let source = source.ok_or_else(|| {
+        Error::invalid("there are no migrations for this database")
+            .hint("`db init` begins a folder of them; a folder with a diesel.toml is found by itself")
+    })?;
+    let mut found = source.migrations().map_err(|cause| failed("read the migrations", &*cause))?;
+    found.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
+    Ok(found)
 }
 
-/// Applies or reverts one migration.
+/// A folder of migrations, as diesel_cli makes them.
 ///
 /// # Errors
-/// An unknown version; what the database objects to, after rolling back.
-pub fn migrate<DB, C>(connection: &mut C, source: Option<&Migrations<DB>>, version: &str, up: bool) -> Result<()>
+/// `Io` when it cannot be read.
+pub fn folder<DB: Backend>(path: &Path) -> Result<Migrations<DB>>
 where
-    DB: Backend,
-    C: MigrationHarness<DB>,
+    FileBasedMigrations: MigrationSource<DB>,
 {
-    let known = known(source)?;
+    let found = FileBasedMigrations::from_path(path).map_err(|cause| {
+        Error::new(ErrorKind::Io, format!("cannot read the migrations in {}: {cause}", path.display()))
+    })?;
+    Ok(Box::new(found))
+}
+
+/// All migrations as texts, oldest first. One that is code, and not SQL, has no text.
+///
+/// # Errors
+/// Without migrations, and when they cannot be read.
+pub fn scripts<DB: Backend + 'static>(source: Option<&Migrations<DB>>, folder: Option<&Path>) -> Result<Vec<Script>> {
+    let texts = |run: &dyn Fn(&mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()>| {
+        let mut recorder = Recorder(Vec::new());
+        run(&mut recorder).ok().map(|()| recorder.0.join("\n"))
+    };
+    Ok(sorted(source)?
+        .iter()
+        .map(|migration| {
+            let name = migration.name().to_string();
+            Script {
+                version: migration.name().version().to_string(),
+                up: texts(&|recorder| migration.run(recorder)),
+                down: texts(&|recorder| migration.revert(recorder)),
+                transaction: migration.metadata().run_in_transaction(),
+                folder: folder.map(|folder| folder.join(&name)),
+                name,
+            }
+        })
+        .collect())
+}
+
+/// Runs a migration that is code, in whatever transaction is open.
+///
+/// # Errors
+/// An unknown version; what the migration itself gives.
+pub fn run_code<DB: Backend>(
+    connection: &mut dyn BoxableConnection<DB>,
+    source: Option<&Migrations<DB>>,
+    version: &str,
+    up: bool,
+) -> Result<()> {
+    let known = sorted(source)?;
     let migration = known
         .iter()
         .find(|migration| migration.name().version().to_string() == version)
         .ok_or_else(|| Error::invalid(format!("there is no migration {version} to run")))?;
-    let run = if up { connection.run_migration(migration) } else { connection.revert_migration(migration) };
-    run.map(drop).map_err(|cause| {
-        failed(&format!("{} migration {}", if up { "apply" } else { "revert" }, migration.name()), &*cause)
-    })
+    let run = if up { migration.run(connection) } else { migration.revert(connection) };
+    run.map_err(|cause| Error::new(ErrorKind::Database, cause.to_string()))
 }

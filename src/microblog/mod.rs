@@ -86,7 +86,7 @@ pub fn catalog(store: &mut dyn Store) -> Result<Catalog> {
     // Partly downgraded: its own versions are on record.
     let fits = whole
         || (store.has_migrations_table()?
-            && store.revisions().is_ok_and(|all| all.iter().any(|known| known.known && known.applied)));
+            && store.revisions().is_ok_and(|all| all.iter().any(|known| known.script.is_some() && known.applied)));
     let mut catalog = if fits { microblog } else { Catalog::default() };
     if !fits {
         store.forget_migrations();

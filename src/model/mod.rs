@@ -1,6 +1,7 @@
 //! What exists: values, columns, entities, relationships and the catalog. No SQL, no terminal.
 
 mod catalog;
+pub mod definition;
 mod entity;
 pub mod infer;
 pub mod names;

@@ -2,7 +2,7 @@
 
 use super::pager::{Pager, Paging};
 use super::progress::{Bar, Busy};
-use crate::command::{self, Context, Flow, Front, Origin};
+use crate::command::{self, Context, Flow, Front, Migrating, Origin};
 use crate::language;
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
@@ -40,6 +40,10 @@ pub struct Opened {
     pub prompt: String,
     /// The version of the schema that its models were read at.
     pub version: Option<i64>,
+    /// What `db` works with beside the connection.
+    pub migrating: Migrating,
+    /// Whether what would empty the database is refused.
+    pub protected: bool,
 }
 
 /// Opens a database by its URL.
@@ -243,6 +247,8 @@ impl Console {
         let opened = (self.screen.opener)(url)?;
         self.context.session = opened.session;
         self.context.version = opened.version;
+        self.context.migrating = opened.migrating;
+        self.context.protected = opened.protected;
         self.context.name.clone_from(&opened.name);
         self.prompt = opened.prompt;
         self.context.variables.clear();

@@ -1,5 +1,6 @@
 //! Places in a text, and diagnostics as data.
 
+pub mod sql;
 mod suggest;
 
 pub use suggest::nearest;

@@ -1,5 +1,6 @@
 //! PostgreSQL, and what speaks its protocol, through libpq.
 
+mod definition;
 mod dialect;
 mod error;
 mod reflect;
@@ -8,9 +9,10 @@ mod row;
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::Catalog;
+use crate::model::definition::{Dialect, Schema};
 use crate::model::infer::TableFacts;
 use crate::plan::query::Statement;
-use crate::store::{Cancel, Each, Facts, RawOutcome, RawSink, Revision, Store};
+use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
@@ -18,6 +20,7 @@ use diesel::query_builder::QueryFragment;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use error::translate;
 use row::RowBuffer;
+use std::path::{Path, PathBuf};
 
 /// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
 const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
@@ -28,6 +31,7 @@ pub struct PgStore {
     connection: PgConnection,
     url: String,
     migrations: Option<Migrations<Pg>>,
+    folder: Option<PathBuf>,
     echo: Option<Vec<String>>,
     facts: Facts,
     read_only: bool,
@@ -62,9 +66,11 @@ impl PgStore {
             connection,
             url: url.to_owned(),
             migrations: None,
+            folder: None,
             echo: None,
             facts: Facts {
                 name: "PostgreSQL",
+                dialect: Dialect::Postgres,
                 failure_aborts: true,
                 sequences: true,
                 binary_order: false,
@@ -127,6 +133,12 @@ impl PgStore {
             }
         }
         Ok(None)
+    }
+
+    fn has_table(&mut self, name: &str) -> Result<bool> {
+        use diesel::sql_types::{Bool, Text};
+        let asked = diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(name).sql(") IS NOT NULL");
+        diesel::select(asked).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
     /// Gives the connection the migrations that `db` works with.
@@ -213,6 +225,10 @@ impl Store for PgStore {
     fn set_read_only(&mut self) -> Result<()> {
         self.read_only = true;
         self.run("SET default_transaction_read_only = on")
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
@@ -307,21 +323,101 @@ impl Store for PgStore {
     }
 
     fn has_migrations_table(&mut self) -> Result<bool> {
-        let sql = "to_regclass('__diesel_schema_migrations') IS NOT NULL";
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(sql))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))
+        self.has_table("__diesel_schema_migrations")
     }
 
     fn forget_migrations(&mut self) {
         self.migrations = None;
+        self.folder = None;
     }
 
-    fn revisions(&mut self) -> Result<Vec<Revision>> {
-        migrations::revisions(&mut self.connection, self.migrations.as_ref())
+    fn scripts(&mut self) -> Result<Vec<Script>> {
+        migrations::scripts(self.migrations.as_ref(), self.folder.as_deref())
     }
 
-    fn migrate(&mut self, version: &str, up: bool) -> Result<()> {
-        migrations::migrate(&mut self.connection, self.migrations.as_ref(), version, up)
+    fn set_folder(&mut self, folder: &Path) -> Result<()> {
+        self.migrations = Some(migrations::folder(folder)?);
+        self.folder = Some(folder.to_owned());
+        Ok(())
+    }
+
+    fn applied(&mut self) -> Result<Vec<Applied>> {
+        if !self.has_migrations_table()? {
+            return Ok(Vec::new());
+        }
+        let recorded = self.has_table("__diesel_shell_migrations")?;
+        let sql = if recorded {
+            "SELECT d.version AS version, s.up_sql AS up_sql, s.down_sql AS down_sql FROM __diesel_schema_migrations d \
+                LEFT JOIN __diesel_shell_migrations s ON s.version = d.version AND s.run_on = d.run_on ORDER BY d.version"
+        } else {
+            "SELECT version, NULL AS up_sql, NULL AS down_sql FROM __diesel_schema_migrations ORDER BY version"
+        };
+        let rows: Vec<migrations::AppliedRow> =
+            diesel::sql_query(sql).load(&mut self.connection).map_err(|e| translate(&e))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Applied { version: row.version, texts: row.up_sql.map(|up| (up, row.down_sql)) })
+            .collect())
+    }
+
+    fn prepare_migrations(&mut self) -> Result<()> {
+        let sql = format!("{}; {};", migrations::TABLE.trim().trim_end_matches(';'), migrations::RECORDS);
+        self.batch(&sql)
+    }
+
+    fn record(&mut self, version: &str, applied: bool, texts: Option<(&str, Option<&str>)>) -> Result<()> {
+        use diesel::sql_types::{Nullable, Text};
+        let connection = &mut self.connection;
+        diesel::sql_query("DELETE FROM __diesel_shell_migrations WHERE version = $1")
+            .bind::<Text, _>(version)
+            .execute(connection)
+            .map_err(|e| translate(&e))?;
+        if !applied {
+            return diesel::sql_query("DELETE FROM __diesel_schema_migrations WHERE version = $1")
+                .bind::<Text, _>(version)
+                .execute(connection)
+                .map(drop)
+                .map_err(|e| translate(&e));
+        }
+        diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ($1)")
+            .bind::<Text, _>(version)
+            .execute(connection)
+            .map_err(|e| translate(&e))?;
+        let Some((up, down)) = texts else { return Ok(()) };
+        diesel::sql_query(
+            "INSERT INTO __diesel_shell_migrations (version, run_on, up_sql, down_sql) \
+                SELECT version, run_on, $1, $2 FROM __diesel_schema_migrations WHERE version = $3",
+        )
+        .bind::<Text, _>(up)
+        .bind::<Nullable<Text>, _>(down)
+        .bind::<Text, _>(version)
+        .execute(connection)
+        .map(drop)
+        .map_err(|e| translate(&e))
+    }
+
+    fn run_code(&mut self, version: &str, up: bool) -> Result<()> {
+        migrations::run_code(&mut self.connection, self.migrations.as_ref(), version, up)
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.connection.batch_execute(sql).map_err(|e| translate(&e))
+    }
+
+    fn definition(&mut self) -> Result<Schema> {
+        definition::schema(&mut self.connection)
+    }
+
+    fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
+        let path: String = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('search_path')"))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))?;
+        // Types and functions of the ordinary schemas stay in reach.
+        self.run("BEGIN; CREATE SCHEMA __diesel_shell_scratch")?;
+        let done = self
+            .run(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}"))
+            .and_then(|()| work(self));
+        self.rollback()?;
+        done
     }
 }

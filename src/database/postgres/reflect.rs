@@ -14,7 +14,7 @@ const TABLES: &str = "SELECT c.oid, c.relname::text AS name, c.relkind::text AS 
     nullif(n.nspname, current_schema())::text AS schema \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    AND c.relname <> '__diesel_schema_migrations' \
+    AND c.relname NOT IN ('__diesel_schema_migrations', '__diesel_shell_migrations') \
     ORDER BY (n.nspname = current_schema()) DESC, n.nspname, c.relname";
 
 /// Columns with their types: a domain counts as the type that it is made of.

@@ -1,5 +1,6 @@
 //! SQLite, compiled in.
 
+mod definition;
 mod dialect;
 mod error;
 mod interrupt;
@@ -9,9 +10,10 @@ mod row;
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::Catalog;
+use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
 use crate::plan::query::Statement;
-use crate::store::{Cancel, Each, Facts, RawOutcome, RawSink, Revision, Store};
+use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::query_builder::QueryFragment;
@@ -19,7 +21,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::{Connection, RunQueryDsl};
 use error::translate;
 use row::RowBuffer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A connection to one SQLite database.
 pub struct SqliteStore {
@@ -27,6 +29,8 @@ pub struct SqliteStore {
     handle: interrupt::Handle,
     connection: SqliteConnection,
     migrations: Option<Migrations<Sqlite>>,
+    folder: Option<PathBuf>,
+    read_only: bool,
     facts: Facts,
     echo: Option<Vec<String>>,
 }
@@ -81,9 +85,12 @@ impl SqliteStore {
             handle,
             connection,
             migrations: None,
+            folder: None,
+            read_only: false,
             echo: None,
             facts: Facts {
                 name: "SQLite",
+                dialect: Dialect::Sqlite,
                 failure_aborts: false,
                 sequences: false,
                 binary_order: true,
@@ -99,6 +106,12 @@ impl SqliteStore {
             self.echo.get_or_insert_default().push(sql);
         }
         Ok(())
+    }
+
+    fn has_table(&mut self, name: &str) -> Result<bool> {
+        use diesel::sql_types::{Bool, Text};
+        let asked = diesel::dsl::sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ");
+        diesel::select(asked.bind::<Text, _>(name).sql(")")).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
     /// Gives the connection the migrations that `db` works with.
@@ -172,7 +185,12 @@ impl Store for SqliteStore {
     }
 
     fn set_read_only(&mut self) -> Result<()> {
+        self.read_only = true;
         self.connection.batch_execute("PRAGMA query_only = ON").map_err(|e| translate(&e))
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
@@ -255,27 +273,107 @@ impl Store for SqliteStore {
     }
 
     fn has_migrations_table(&mut self) -> Result<bool> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(
-            "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')",
-        ))
-        .get_result(&mut self.connection)
-        .map_err(|e| translate(&e))
+        self.has_table("__diesel_schema_migrations")
     }
 
     fn forget_migrations(&mut self) {
         self.migrations = None;
+        self.folder = None;
     }
 
     fn schema_version(&mut self) -> Result<Option<i64>> {
         counters(&mut self.connection).map(|(_, version)| Some(version))
     }
 
-    fn revisions(&mut self) -> Result<Vec<Revision>> {
-        migrations::revisions(&mut self.connection, self.migrations.as_ref())
+    fn scripts(&mut self) -> Result<Vec<Script>> {
+        migrations::scripts(self.migrations.as_ref(), self.folder.as_deref())
     }
 
-    fn migrate(&mut self, version: &str, up: bool) -> Result<()> {
-        migrations::migrate(&mut self.connection, self.migrations.as_ref(), version, up)
+    fn set_folder(&mut self, folder: &Path) -> Result<()> {
+        self.migrations = Some(migrations::folder(folder)?);
+        self.folder = Some(folder.to_owned());
+        Ok(())
+    }
+
+    fn applied(&mut self) -> Result<Vec<Applied>> {
+        if !self.has_migrations_table()? {
+            return Ok(Vec::new());
+        }
+        let recorded = self.has_table("__diesel_shell_migrations")?;
+        let sql = if recorded {
+            "SELECT d.version AS version, s.up_sql AS up_sql, s.down_sql AS down_sql FROM __diesel_schema_migrations d \
+                LEFT JOIN __diesel_shell_migrations s ON s.version = d.version AND s.run_on = d.run_on ORDER BY d.version"
+        } else {
+            "SELECT version, NULL AS up_sql, NULL AS down_sql FROM __diesel_schema_migrations ORDER BY version"
+        };
+        let rows: Vec<migrations::AppliedRow> =
+            diesel::sql_query(sql).load(&mut self.connection).map_err(|e| translate(&e))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Applied { version: row.version, texts: row.up_sql.map(|up| (up, row.down_sql)) })
+            .collect())
+    }
+
+    fn prepare_migrations(&mut self) -> Result<()> {
+        let sql = format!("{}; {};", migrations::TABLE.trim().trim_end_matches(';'), migrations::RECORDS);
+        self.batch(&sql)
+    }
+
+    fn record(&mut self, version: &str, applied: bool, texts: Option<(&str, Option<&str>)>) -> Result<()> {
+        use diesel::sql_types::{Nullable, Text};
+        let connection = &mut self.connection;
+        diesel::sql_query("DELETE FROM __diesel_shell_migrations WHERE version = $1")
+            .bind::<Text, _>(version)
+            .execute(connection)
+            .map_err(|e| translate(&e))?;
+        if !applied {
+            return diesel::sql_query("DELETE FROM __diesel_schema_migrations WHERE version = $1")
+                .bind::<Text, _>(version)
+                .execute(connection)
+                .map(drop)
+                .map_err(|e| translate(&e));
+        }
+        diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ($1)")
+            .bind::<Text, _>(version)
+            .execute(connection)
+            .map_err(|e| translate(&e))?;
+        let Some((up, down)) = texts else { return Ok(()) };
+        diesel::sql_query(
+            "INSERT INTO __diesel_shell_migrations (version, run_on, up_sql, down_sql) \
+                SELECT version, run_on, $1, $2 FROM __diesel_schema_migrations WHERE version = $3",
+        )
+        .bind::<Text, _>(up)
+        .bind::<Nullable<Text>, _>(down)
+        .bind::<Text, _>(version)
+        .execute(connection)
+        .map(drop)
+        .map_err(|e| translate(&e))
+    }
+
+    fn run_code(&mut self, version: &str, up: bool) -> Result<()> {
+        migrations::run_code(&mut self.connection, self.migrations.as_ref(), version, up)
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.connection.batch_execute(sql).map_err(|e| translate(&e))
+    }
+
+    fn definition(&mut self) -> Result<Schema> {
+        definition::schema(&mut self.connection)
+    }
+
+    fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
+        let mut store = Self::open(Path::new(":memory:"), Open::Create)?;
+        store.enforce_foreign_keys(false)?;
+        work(&mut store)
+    }
+
+    fn enforce_foreign_keys(&mut self, on: bool) -> Result<()> {
+        self.batch(if on { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })
+    }
+
+    fn orphans(&mut self) -> Result<Vec<Orphan>> {
+        definition::orphans(&mut self.connection)
     }
 }
 
@@ -328,7 +426,7 @@ mod tests {
     use crate::model::{Catalog, Cell, Value, infer};
     use crate::plan::query::{Insert, Statement};
     use crate::store::{RawOutcome, RawSink, Store};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     struct Texts(Vec<String>);
 

@@ -73,7 +73,7 @@ struct KeyRow {
 
 const TABLES: &str = "SELECT name, type AS kind, wr AS without_rowid FROM pragma_table_list \
     WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-    AND name <> '__diesel_schema_migrations' ORDER BY name";
+    AND name NOT IN ('__diesel_schema_migrations', '__diesel_shell_migrations') ORDER BY name";
 
 const COLUMNS: &str = "SELECT m.name AS table_name, c.name AS name, c.type AS declared, c.\"notnull\" AS not_null, \
     c.dflt_value AS default_sql, c.pk AS key, c.hidden AS hidden \

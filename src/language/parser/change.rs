@@ -278,7 +278,7 @@ impl<'a> Parser<'a, '_> {
             if argument.text.starts_with("--") && !quoted {
                 options.push(argument);
             } else if let Some(Name { text, .. }) = options.last()
-                && text == "--rename"
+                && matches!(text.as_ref(), "--rename" | "--drop" | "--fill" | "--like")
             {
                 options.push(argument);
             } else {

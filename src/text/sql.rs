@@ -1,0 +1,172 @@
+//! SQL texts: their tokens with places, and where a statement ends. Nothing here knows what a statement means.
+
+use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+/// One token: what it is, and where.
+#[derive(Debug, Clone)]
+pub struct SqlToken<'a> {
+    /// Its text as written.
+    pub text: &'a str,
+    /// Offset of its first byte.
+    pub start: usize,
+    /// For a name or a keyword: its value without quotes.
+    word: Option<String>,
+    quoted: bool,
+}
+
+impl SqlToken<'_> {
+    /// Whether it is this keyword (written without quotes, in any case).
+    #[must_use]
+    pub fn is(&self, keyword: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(keyword)
+    }
+
+    /// The name that it is, without quotes.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.word.as_deref()
+    }
+
+    /// Offset just past its last byte.
+    #[must_use]
+    pub const fn end(&self) -> usize {
+        self.start + self.text.len()
+    }
+}
+
+/// The tokens of a text, without whitespace and comments. What cannot be read as SQL (a quote that is never closed) gives
+/// none.
+#[must_use]
+pub fn tokens(sql: &str, sqlite: bool) -> Option<Vec<SqlToken<'_>>> {
+    let dialect: &dyn Dialect = if sqlite { &SQLiteDialect {} } else { &PostgreSqlDialect {} };
+    let mut found: Vec<TokenWithSpan> = Vec::new();
+    Tokenizer::new(dialect, sql).with_unescape(false).tokenize_with_location_into_buf(&mut found).ok()?;
+    // Places are lines and columns in characters; offsets are needed. Tokens are in order, so one pass finds them all.
+    let mut places = sql.char_indices();
+    let (mut line, mut column, mut offset) = (1, 1, 0);
+    let mut seek = |to_line: u64, to_column: u64| {
+        while (line, column) < (to_line, to_column) {
+            let Some((at, c)) = places.next() else { return sql.len() };
+            offset = at + c.len_utf8();
+            if c == '\n' {
+                (line, column) = (line + 1, 1);
+            } else {
+                column += 1;
+            }
+        }
+        offset
+    };
+    let mut tokens = Vec::with_capacity(found.len());
+    for token in found {
+        let (start, end) = (token.span.start, token.span.end);
+        let start = seek(start.line, start.column);
+        let end = seek(end.line, end.column);
+        let (word, quoted) = match token.token {
+            Token::Whitespace(_) | Token::EOF => continue,
+            Token::Word(word) => (Some(unquoted(&word.value, word.quote_style)), word.quote_style.is_some()),
+            // SQLite takes a text for a name where only a name can stand.
+            Token::SingleQuotedString(text) if sqlite => (Some(text.replace("''", "'")), true),
+            _ => (None, false),
+        };
+        tokens.push(SqlToken { text: sql.get(start..end)?, start, word, quoted });
+    }
+    Some(tokens)
+}
+
+fn unquoted(value: &str, quote: Option<char>) -> String {
+    match quote {
+        Some(quote @ ('"' | '`')) => value.replace(&format!("{quote}{quote}"), &quote.to_string()),
+        _ => value.to_owned(),
+    }
+}
+
+/// A statement of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// Its text, without comments before it and without its semicolon.
+    pub text: &'a str,
+    /// One-based line on which it begins.
+    pub line: usize,
+}
+
+/// A script's statements. A trigger, and a function with `BEGIN ATOMIC`, hold semicolons of their own and end with
+/// `; END ;`, as `sqlite3_complete` has it (<https://www.sqlite.org/c3ref/complete.html>). A text that cannot be read is
+/// one statement.
+#[must_use]
+pub fn statements(sql: &str, sqlite: bool) -> Vec<Statement<'_>> {
+    let whole = || {
+        let text = sql.trim();
+        let line = 1 + sql[..sql.len() - sql.trim_start().len()].matches('\n').count();
+        if text.is_empty() { Vec::new() } else { vec![Statement { text, line }] }
+    };
+    let Some(tokens) = tokens(sql, sqlite) else { return whole() };
+    let mut found = Vec::new();
+    let mut first = 0;
+    let (mut line, mut counted) = (1, 0);
+    let mut push = |from: usize, to: usize| {
+        line += sql[counted..from].matches('\n').count();
+        counted = from;
+        found.push(Statement { text: &sql[from..to], line });
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        if token.text != ";" {
+            continue;
+        }
+        let body = &tokens[first..at];
+        if has_body(body, sqlite) && !ends(body) {
+            continue;
+        }
+        if let (Some(one), Some(last)) = (body.first(), body.last()) {
+            push(one.start, last.end());
+        }
+        first = at + 1;
+    }
+    if let (Some(one), Some(last)) = (tokens[first.min(tokens.len())..].first(), tokens.last()) {
+        push(one.start, last.end());
+    }
+    found
+}
+
+/// Whether a statement has statements in it.
+fn has_body(tokens: &[SqlToken<'_>], sqlite: bool) -> bool {
+    if sqlite {
+        return tokens.first().is_some_and(|token| token.is("CREATE"))
+            && tokens.iter().skip(1).take(2).any(|token| token.is("TRIGGER"));
+    }
+    tokens.windows(2).any(|pair| pair[0].is("BEGIN") && pair[1].is("ATOMIC"))
+}
+
+fn ends(tokens: &[SqlToken<'_>]) -> bool {
+    matches!(tokens, [.., before, end] if before.text == ";" && end.is("END"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Statement, statements, tokens};
+
+    #[test]
+    fn statements_end_where_they_end() {
+        let sql = "-- first; comment\nCREATE TABLE a (x TEXT DEFAULT ';');\n\n/* ; */ INSERT INTO a VALUES ('it''s; ö');\n\
+            CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM a; END;\nSELECT 1";
+        let found = statements(sql, true);
+        let lines: Vec<usize> = found.iter().map(|statement| statement.line).collect();
+        assert_eq!(lines, [2, 4, 5, 6]);
+        assert_eq!(found[1].text, "INSERT INTO a VALUES ('it''s; ö')");
+        assert!(found[2].text.ends_with("DELETE FROM a; END"));
+        assert_eq!(found[3], Statement { text: "SELECT 1", line: 6 });
+        let function = "CREATE FUNCTION f() RETURNS int AS $x$ SELECT 1; $x$ LANGUAGE sql; SELECT 2;";
+        assert_eq!(statements(function, false).len(), 2);
+        let atomic = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT 3;";
+        assert_eq!(statements(atomic, false).len(), 2);
+        assert_eq!(statements("  \n'never closed", true), [Statement { text: "'never closed", line: 2 }]);
+        assert_eq!(statements(" -- nothing\n", true), []);
+    }
+
+    #[test]
+    fn names_lose_their_quotes() {
+        let sql = "\"a\"\"b\" [c d] `e` 'f' g";
+        let names: Vec<String> = tokens(sql, true).unwrap().iter().map(|t| t.name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["a\"b", "c d", "e", "f", "g"]);
+    }
+}
