@@ -47,7 +47,7 @@ pub struct Post {
 #[must_use]
 pub fn models() -> Models {
     Models::new()
-        .model::<User>("user", |user| {
+        .model_with::<User>("user", |user| {
             user.numbered()
                 .max_length(users::username, 64)
                 .max_length(users::email, 120)
@@ -57,7 +57,7 @@ pub fn models() -> Models {
                 .masked(users::password_hash)
                 .display(users::username)
         })
-        .model::<Post>("post", |post| {
+        .model_with::<Post>("post", |post| {
             post.numbered()
                 .max_length(posts::body, 140)
                 .default_now(posts::timestamp)
