@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod plan;
 pub mod render;
 pub mod schema;
+pub mod rows;
 pub mod session;
 pub mod shell;
 pub mod store;

@@ -288,7 +288,7 @@ pub fn commit(dry_run: bool, models: &[Name<'_>], context: &mut Context, front: 
     if context.session.is_clean() {
         return front.notice(Level::Info, "nothing is staged");
     }
-    let counts = match context.session.commit(dry_run, &only) {
+    let counts = match context.session.commit_only(dry_run, &only) {
         Err(error) if error.kind == ErrorKind::Conflict => return Err(super::session::three_ways(error, context)),
         done => done?,
     };

@@ -26,7 +26,7 @@ impl Session {
     ///
     /// # Errors
     /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try. The journal is kept.
-    pub fn commit(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
+    pub fn commit_only(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         if self.sandbox && !dry_run {
             return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed")
                 .hint("`commit --dry-run` tries it; start without --sandbox to write"));

@@ -12,9 +12,11 @@ pub mod net;
 pub mod recovery;
 mod reload;
 mod renumber;
+mod typed;
 
 pub use conflict::Conflict;
 pub use renumber::Renumbered;
+pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
 use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{Select, Statement};
@@ -77,6 +79,8 @@ pub struct Session {
     renumbered: Vec<Renumbered>,
     /// The columns of the latest insert, to share among like ones.
     columns: Rc<[usize]>,
+    /// The clock, in UTC.
+    clock: fn() -> chrono::NaiveDateTime,
 }
 
 impl Session {
@@ -102,7 +106,19 @@ impl Session {
             warnings: Vec::new(),
             renumbered: Vec::new(),
             columns: Rc::new([]),
+            clock: || chrono::Utc::now().naive_utc(),
         }
+    }
+
+    /// Sets the clock, in UTC, that `now` is taken from.
+    pub fn set_clock(&mut self, clock: fn() -> chrono::NaiveDateTime) {
+        self.clock = clock;
+    }
+
+    /// The current time in UTC.
+    #[must_use]
+    pub fn now(&self) -> chrono::NaiveDateTime {
+        (self.clock)()
     }
 
     /// Keeps the journal on disk from now on; what earlier shells left there can be recovered.
