@@ -4,13 +4,11 @@ use anyhow::Context as _;
 use diesel_shell::database::url::{Address, without_password};
 use diesel_shell::database::{self, Builtin};
 use diesel_shell::microblog;
-use diesel_shell::outcome::{Level, Report};
+use diesel_shell::outcome::{Level, Report as _};
 use diesel_shell::render::Renderer;
-use diesel_shell::session::{Hold, Session, recovery};
-use diesel_shell::shell::Opened;
+use diesel_shell::shell::{Opened, Opening};
 use diesel_shell::store::Store;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// How databases are opened in this run.
 #[derive(Debug, Clone)]
@@ -79,56 +77,24 @@ fn key(address: &Address) -> String {
 }
 
 fn session(
-    mut store: Box<dyn Store>,
+    store: Box<dyn Store>,
     name: String,
     key: &str,
     how: &How,
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
-    let version = store.schema_version()?;
-    let catalog = Arc::new(microblog::catalog(&mut *store)?);
-    if how.read_only {
-        store.set_read_only()?;
-    }
-    let mut session = Session::new(store, catalog, if how.interactive { Hold::No } else { Hold::Yes });
-    if how.sandbox {
-        session.set_sandbox();
-    }
-    if how.interactive && key != ":memory:" {
-        keep_safe(&mut session, key, renderer)?;
-    }
-    let mut prompt = name.clone();
-    if let Some(label) = &how.label {
-        prompt.push_str(&format!("[{label}]"));
-    }
-    if how.read_only {
-        prompt.push_str("(read-only)");
-    }
-    if how.sandbox {
-        prompt.push_str("(sandbox)");
-    }
-    Ok(Opened { session, name, prompt, version })
-}
-
-/// Keeps what is staged in a file of the state folder, and says what is left there from before.
-fn keep_safe(session: &mut Session, key: &str, renderer: &mut Renderer) -> diesel_shell::Result<()> {
-    let Some(folder) = dirs::state_dir().or_else(dirs::data_local_dir) else { return Ok(()) };
-    match recovery::open(&folder.join("diesel-shell").join("recovery"), key) {
-        Ok((keeper, left)) => {
-            let count: usize = left.iter().map(recovery::Left::count).sum();
-            session.set_keeper(keeper, left);
-            if count > 0 {
-                let s = if count == 1 { "" } else { "s" };
-                let text = format!(
-                    "{count} change{s} of an earlier session were staged and not committed: `.recover` stages them again"
-                );
-                renderer.notice(Level::Warning, &text)?;
-            }
-        }
-        // A full or read-only disk is no reason not to start, but it must be known.
-        Err(error) => renderer.notice(Level::Warning, &format!("staged changes will not survive a crash: {error}"))?,
-    }
-    Ok(())
+    let state = dirs::state_dir().or_else(dirs::data_local_dir).filter(|_| how.interactive);
+    let opening = Opening {
+        models: microblog::models(),
+        where_present: true,
+        scripted: !how.interactive,
+        read_only: how.read_only,
+        sandbox: how.sandbox,
+        label: how.label.clone(),
+        recovery: state.map(|folder| folder.join("diesel-shell").join("recovery")),
+        ..Opening::default()
+    };
+    opening.session(store, name, key, renderer)
 }
 
 /// The folder for the microblog and the history, made private where it is new.

@@ -2,7 +2,7 @@
 
 use super::{Context, Front};
 use crate::language::ast::Name;
-use crate::language::table::{self, COMMANDS};
+use crate::language::table::COMMANDS;
 use crate::model::ExtraCommand;
 use crate::{Error, Result};
 use std::sync::Arc;

@@ -135,6 +135,10 @@ impl Setting {
         self
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn change(&mut self, value: &str) -> Result<()> {
         if !self.choices.is_empty() && !self.choices.iter().any(|choice| choice == value) {
             return Err(Error::invalid(format!("{} is one of {}", self.name, self.choices.join(", ")))

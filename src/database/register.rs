@@ -3,8 +3,9 @@
 
 use crate::model::{
     Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, Index, ReferentialAction,
-    Relationship, Value,
+    Relationship, Value, complete, infer,
 };
+use crate::store::Store;
 use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::{Error, Result};
 use diesel::Expression;
@@ -228,6 +229,21 @@ where
     M::Table: Table + QueryFragment<Sqlite>,
     <M::Table as Table>::AllColumns: ColumnList,
     <M::Table as Table>::PrimaryKey: QueryFragment<Sqlite>,
+{
+}
+
+/// A model that belongs to another, as `derive(Associations)` says.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not belong to `{Parent}`",
+    label = "no such association",
+    note = "`#[derive(Associations)]` with `#[diesel(belongs_to({Parent}))]` on `{Self}` says so"
+)]
+pub trait Owned<Parent>: Model + BelongsTo<Parent, ForeignKeyColumn: DieselColumn> {}
+
+impl<Child, Parent> Owned<Parent> for Child
+where
+    Child: Model + BelongsTo<Parent>,
+    <Child as BelongsTo<Parent>>::ForeignKeyColumn: DieselColumn,
 {
 }
 
@@ -511,9 +527,8 @@ impl Models {
     #[must_use]
     pub fn belongs_to<Child, Parent>(mut self, to_one: &str, to_many: &str) -> Self
     where
-        Child: Model + BelongsTo<Parent>,
+        Child: Owned<Parent>,
         Parent: Model,
-        <Child as BelongsTo<Parent>>::ForeignKeyColumn: DieselColumn,
     {
         let named = |names: Vec<String>| names.last().cloned().unwrap_or_default();
         let child = self.catalog.resolve(&named(names_in(&Child::table())));
@@ -552,6 +567,40 @@ impl Models {
             link: None,
         });
         self
+    }
+
+    /// The models of a database: those that are registered, completed by what the database knows of their tables, and
+    /// every other table by reflection.
+    ///
+    /// With `where_present`, registered models count only where the database has all of them, or could have (it is empty,
+    /// or some of its own migrations are applied); a database without them is parted from their migrations.
+    ///
+    /// # Errors
+    /// `Usage` as [`Models::into_catalog`]; the database's own.
+    pub(crate) fn catalog_of(&self, store: &mut dyn Store, where_present: bool) -> Result<Catalog> {
+        let tables = store.tables()?;
+        let mut catalog = self.clone().into_catalog()?;
+        if where_present {
+            let has = |entity: &Entity| {
+                tables.iter().any(|table| {
+                    table.name == entity.table
+                        && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
+                })
+            };
+            let whole = tables.is_empty() || catalog.iter().all(|(_, entity)| has(entity));
+            // Partly downgraded: its own versions are on record.
+            let fits = whole
+                || (store.has_migrations_table()?
+                    && store.revisions().is_ok_and(|all| all.iter().any(|known| known.known && known.applied)));
+            if !fits {
+                store.forget_migrations();
+                catalog = Catalog::default();
+            }
+        } else {
+            complete(&mut catalog, &tables);
+        }
+        infer::add_tables(&mut catalog, tables);
+        Ok(catalog)
     }
 
     /// The catalog of all that was registered.

@@ -222,6 +222,33 @@ impl Session {
         &mut *self.store
     }
 
+    /// The connection as Diesel has it, for the application's own queries: they do not see what is staged, unless it is
+    /// flushed, and what they change is committed at once. None when it is of another type.
+    ///
+    /// ```
+    /// # use diesel_shell::{Connection, Shell};
+    /// # use diesel::prelude::*;
+    /// # let connection = SqliteConnection::establish(":memory:").unwrap();
+    /// # let mut session = Shell::builder().connection(connection).build()?.into_session();
+    /// if let Some(connection) = session.connection::<SqliteConnection>() {
+    ///     diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY)").execute(connection).unwrap();
+    /// }
+    /// # Ok::<(), diesel_shell::Error>(())
+    /// ```
+    pub fn connection<C: 'static>(&mut self) -> Option<&mut C> {
+        self.store.connection().downcast_mut()
+    }
+
+    /// Works as in a script (changes are collected and sent together, in a transaction that is held), or as at a prompt.
+    ///
+    /// # Errors
+    /// When the database cannot roll back.
+    pub(crate) fn set_scripted(&mut self, scripted: bool) -> Result<()> {
+        self.set_hold(if scripted { Hold::Yes } else { Hold::No })?;
+        self.eager = !scripted;
+        Ok(())
+    }
+
     /// What stops the running statement, from another thread; none where nothing can.
     #[must_use]
     pub fn cancel(&self) -> Option<crate::store::Cancel> {
