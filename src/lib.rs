@@ -32,9 +32,9 @@ mod text;
 pub use command::{Call, OwnCommand as Command, Setting};
 pub use database::Connection;
 pub use database::register::{ColumnList, Draft, Model, ModelBuilder, Models, Owned, ShellType};
-pub use database::source::{AnyMigrations, SqliteMigrations};
 #[cfg(feature = "postgres")]
 pub use database::source::PostgresMigrations;
+pub use database::source::{AnyMigrations, SqliteMigrations};
 pub use error::{Error, ErrorKind, Result};
 pub use language::table::Group;
 pub use model::{DataType, FromValue, Value};

@@ -37,7 +37,8 @@ impl Rows {
         for row in &tree.rows {
             all.push(row.values.clone(), row.mark);
             if let Some(last) = all.rows.last_mut() {
-                last.children = row.children.iter().map(|(name, _, tree)| (name.clone(), Self::of_tree(tree))).collect();
+                last.children =
+                    row.children.iter().map(|(name, _, tree)| (name.clone(), Self::of_tree(tree))).collect();
             }
         }
         all

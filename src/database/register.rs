@@ -1,12 +1,12 @@
 //! The door for an application's own Diesel types: `table!`, `derive(Identifiable)` and `derive(Associations)` say what
 //! there is, and a few calls add what they cannot say.
 
+use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::model::{
     Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, Index, ReferentialAction,
     Relationship, Value, complete, infer,
 };
 use crate::store::Store;
-use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::{Error, Result};
 use diesel::Expression;
 use diesel::associations::{BelongsTo, HasTable};
@@ -216,10 +216,7 @@ fn names_in(fragment: &impl QueryFragment<Sqlite>) -> Vec<String> {
     note = "a model is a struct with `#[derive(Identifiable)]` and `#[diesel(table_name = ...)]`, of a table with a primary key"
 )]
 pub trait Model:
-    HasTable<
-    Table: Table<AllColumns: ColumnList, PrimaryKey: QueryFragment<Sqlite>>
-               + QueryFragment<Sqlite>,
->
+    HasTable<Table: Table<AllColumns: ColumnList, PrimaryKey: QueryFragment<Sqlite>> + QueryFragment<Sqlite>>
 {
 }
 
@@ -372,10 +369,7 @@ impl<T: Table> ModelBuilder<T> {
 
     /// Refuses records with a message, whenever one is staged: looks at all columns as they will be.
     #[must_use]
-    pub fn validate_record<E>(
-        mut self,
-        check: impl Fn(&Draft<'_, T>) -> Result<(), E> + Send + Sync + 'static,
-    ) -> Self
+    pub fn validate_record<E>(mut self, check: impl Fn(&Draft<'_, T>) -> Result<(), E> + Send + Sync + 'static) -> Self
     where
         E: std::fmt::Display,
         T: 'static,
@@ -584,7 +578,10 @@ impl Models {
             let has = |entity: &Entity| {
                 tables.iter().any(|table| {
                     table.name == entity.table
-                        && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
+                        && entity
+                            .columns
+                            .iter()
+                            .all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
                 })
             };
             let whole = tables.is_empty() || catalog.iter().all(|(_, entity)| has(entity));

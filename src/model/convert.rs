@@ -131,6 +131,9 @@ mod tests {
         let error = i16::from_value(&Value::Int(70_000)).unwrap_err();
         assert_eq!(error.message, "a whole number cannot be read as i16");
         let error = String::from_value(&Value::Null).unwrap_err();
-        assert_eq!((error.message.as_str(), error.hints.as_slice()), ("NULL cannot be read as String", &["read it as Option<String>".to_owned()][..]));
+        assert_eq!(
+            (error.message.as_str(), error.hints.as_slice()),
+            ("NULL cannot be read as String", &["read it as Option<String>".to_owned()][..])
+        );
     }
 }

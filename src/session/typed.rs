@@ -285,7 +285,10 @@ impl Session {
             }
             Command::Aggregate(aggregate) => plan::aggregate(aggregate, &mut names)?,
             Command::Distinct(distinct) => plan::distinct(distinct, &mut names)?,
-            _ => return Err(Error::invalid("this command does not read").hint("list, get, first, last, one, count, sum, avg, min, max or distinct do")),
+            _ => {
+                return Err(Error::invalid("this command does not read")
+                    .hint("list, get, first, last, one, count, sum, avg, min, max or distinct do"));
+            }
         };
         self.rows(&select, header)
     }
@@ -359,7 +362,8 @@ impl Session {
             }
         }
         let mut row = vec![Value::Null; model.columns.len()];
-        if let Some(Change::Insert { columns, values, .. }) = self.entries().last().and_then(|entry| entry.changes.first())
+        if let Some(Change::Insert { columns, values, .. }) =
+            self.entries().last().and_then(|entry| entry.changes.first())
         {
             for (at, value) in columns.iter().zip(values) {
                 row[*at] = value.clone();
@@ -381,10 +385,9 @@ fn difference(change: &Change, catalog: &Catalog) -> Difference {
             DifferenceKind::Changed,
             set.iter().zip(base).map(|((at, new), (_, old))| (named(*at), old.clone(), new.clone())).collect(),
         ),
-        Change::Delete { base, .. } => (
-            DifferenceKind::Deleted,
-            base.iter().map(|(at, value)| (named(*at), value.clone(), Value::Null)).collect(),
-        ),
+        Change::Delete { base, .. } => {
+            (DifferenceKind::Deleted, base.iter().map(|(at, value)| (named(*at), value.clone(), Value::Null)).collect())
+        }
     };
     Difference { model: model.name.clone(), key: change.key(catalog).unwrap_or_default(), kind, fields }
 }

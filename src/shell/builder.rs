@@ -2,11 +2,11 @@
 
 use super::app::Shell;
 use super::console::{Ask, Console, Opened, Opener, Options};
-#[cfg(feature = "editor")]
-use super::{app::Prompting, editor::Keys};
 use super::opening::Opening;
 use super::status::Status;
 use super::stdio;
+#[cfg(feature = "editor")]
+use super::{app::Prompting, editor::Keys};
 use crate::command::{Context, Own, OwnCommand, Setting};
 use crate::database::register::{Model, ModelBuilder, Models, Owned};
 use crate::database::source::{AnyMigrations, Sources, SqliteMigrations};
@@ -420,6 +420,9 @@ impl Builder {
                     .hint("`Builder::database` takes a URL, `Builder::connection` a connection"));
             }
         };
+        if speaks {
+            renderer.flush()?;
+        }
         let mut session = opened.session;
         session.set_clock(self.clock);
         let name = self.name.unwrap_or_else(|| opened.name.clone());
@@ -445,8 +448,7 @@ impl Builder {
             Box::new(move |url| {
                 let address = Address::parse(url);
                 let (store, name) = open(&address, false, &migrations)?;
-                let mut silent =
-                    Renderer::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Style::default());
+                let mut silent = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Style::default());
                 other.session(store, name, &key(&address), &mut silent)
             })
         });

@@ -200,9 +200,8 @@ impl Console {
         if !self.screen.is_process {
             command.stdout(Stdio::piped());
         }
-        let mut child = command
-            .spawn()
-            .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
+        let mut child =
+            command.spawn().map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
         let Some(stdin) = child.stdin.take() else {
             return Err(Error::new(ErrorKind::Io, format!("cannot write to `{program}`")));
         };
