@@ -123,6 +123,7 @@ fn main() -> Status {
         .create()
         .upgrade()
         .name("flaskblog")
-        .prompt("{database}{staged}> ")
+        .banner("The blog's own console: `.help` lists what it can do.")
+        .prompt("{database}{staged} $ ")
         .run()
 }

@@ -1,5 +1,6 @@
 //! The library's door: what an application registers is what its console does.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, reason = "`table!` makes public items")]
 
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -269,7 +270,7 @@ fn the_session_goes_through_its_states() {
     assert_eq!(error.kind, ErrorKind::Constraint, "{error}");
 
     // Held open: flushed.
-    session.set_hold(diesel_shell::session::Hold::Yes).unwrap();
+    session.set_hold(diesel_shell::Hold::Yes).unwrap();
     session.set("user", 1).set("email", "held@x").stage().unwrap();
     assert_eq!(session.state(), State::Flushed);
     session.commit().unwrap();
@@ -545,7 +546,6 @@ mod postgres {
 
     #[derive(Identifiable)]
     #[diesel(table_name = things)]
-    #[expect(dead_code, reason = "only its table is asked for")]
     pub struct Thing<'a> {
         id: &'a str,
     }

@@ -86,6 +86,7 @@ pub struct Session {
 impl Session {
     /// A session without changes.
     #[must_use]
+    #[doc(hidden)]
     pub fn new(store: Box<dyn Store>, catalog: Arc<Catalog>, hold: Hold) -> Self {
         Self {
             store,
@@ -111,25 +112,19 @@ impl Session {
     }
 
     /// Sets the clock, in UTC, that `now` is taken from.
-    pub fn set_clock(&mut self, clock: fn() -> chrono::NaiveDateTime) {
+    pub(crate) fn set_clock(&mut self, clock: fn() -> chrono::NaiveDateTime) {
         self.clock = clock;
     }
 
-    /// The current time in UTC.
-    #[must_use]
-    pub fn now(&self) -> chrono::NaiveDateTime {
-        (self.clock)()
-    }
-
     /// Keeps the journal on disk from now on; what earlier shells left there can be recovered.
-    pub fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
+    pub(crate) fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
         self.keeper = Some(keeper);
         self.left = left;
     }
 
     /// Whether what is staged is on disk too.
     #[must_use]
-    pub const fn is_kept(&self) -> bool {
+    pub(crate) const fn is_kept(&self) -> bool {
         self.keeper.is_some()
     }
 
@@ -151,7 +146,7 @@ impl Session {
     }
 
     /// Refuses every commit from now on.
-    pub const fn set_sandbox(&mut self) {
+    pub(crate) const fn set_sandbox(&mut self) {
         self.sandbox = true;
     }
 
@@ -213,12 +208,13 @@ impl Session {
 
     /// The models.
     #[must_use]
+    #[doc(hidden)]
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
     /// The database itself. Only for what has nothing to do with staged changes: see [`Session::is_clean`].
-    pub fn store(&mut self) -> &mut dyn Store {
+    pub(crate) fn store(&mut self) -> &mut dyn Store {
         &mut *self.store
     }
 
@@ -257,7 +253,7 @@ impl Session {
 
     /// Whether a transaction is open now.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
@@ -275,12 +271,14 @@ impl Session {
 
     /// The staged entries, oldest first.
     #[must_use]
+    #[doc(hidden)]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// What a commit would send.
     #[must_use]
+    #[doc(hidden)]
     pub fn net(&self) -> Vec<Net> {
         net(&self.entries, &self.catalog)
     }
@@ -308,6 +306,7 @@ impl Session {
     }
 
     /// An insert of these values.
+    #[doc(hidden)]
     pub fn insert(&mut self, entity: EntityId, values: Vec<(usize, Value)>) -> Change {
         if self.columns.len() != values.len()
             || !self.columns.iter().zip(&values).all(|(known, (column, _))| known == column)
@@ -325,6 +324,7 @@ impl Session {
     ///
     /// # Errors
     /// What the database objects to; nothing is staged then.
+    #[doc(hidden)]
     pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
         let mut entry = Entry { number: self.next, place, changes };
         match self.hold {
@@ -402,7 +402,7 @@ impl Session {
     ///
     /// # Errors
     /// What `work` returns, or the database's own.
-    pub fn trying<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn trying<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         self.end()?;
         self.begin(true)?;
         self.renumber()?;
@@ -417,7 +417,7 @@ impl Session {
     ///
     /// # Errors
     /// `Refused` when something is staged; what `work` returns.
-    pub fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         if !self.entries.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
         }
@@ -429,7 +429,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's own; nothing is written then.
-    pub fn commit_direct(&mut self) -> Result<()> {
+    pub(crate) fn commit_direct(&mut self) -> Result<()> {
         if self.open {
             if let Err(error) = self.store.commit() {
                 self.end()?;
@@ -444,7 +444,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database cannot roll back.
-    pub fn abandon(&mut self) -> Result<()> {
+    pub(crate) fn abandon(&mut self) -> Result<()> {
         self.end()
     }
 
@@ -452,7 +452,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database cannot roll back.
-    pub fn undo_unstaged(&mut self) -> Result<()> {
+    pub(crate) fn undo_unstaged(&mut self) -> Result<()> {
         self.end()
     }
 
@@ -460,6 +460,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's, and whatever `each` returns.
+    #[doc(hidden)]
     pub fn query(&mut self, select: &Select, each: &mut Each<'_>) -> Result<()> {
         self.reading(|store, catalog| store.query(catalog, &Statement::Select(select), each))
     }
@@ -468,7 +469,7 @@ impl Session {
     ///
     /// # Errors
     /// What `work` returns, or the database's own when the changes cannot be applied.
-    pub fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         if self.hold == Hold::Yes {
             self.flush()?;
             return work(&mut *self.store, &self.catalog);

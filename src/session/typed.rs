@@ -327,7 +327,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's own.
-    pub fn find_by(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
+    pub(crate) fn find_by(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
         let select = by_values(self.catalog(), entity, by, false);
         let mut found = None;
         self.query(&select, &mut |cells| {

@@ -60,7 +60,6 @@ pub struct Shell {
 
 /// What a prompt needs beyond what a script does.
 #[cfg(feature = "editor")]
-#[derive(Default)]
 pub(super) struct Prompting {
     /// The application answers questions.
     pub(super) asks: bool,

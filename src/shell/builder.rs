@@ -58,8 +58,12 @@ pub struct Builder {
     opener: Option<Opener>,
     opening: Opening,
     pager: Vec<String>,
+    #[cfg_attr(not(feature = "editor"), expect(dead_code, reason = "only a prompt has one"))]
+    banner: Option<String>,
+    #[cfg_attr(not(feature = "editor"), expect(dead_code, reason = "only a prompt has one"))]
+    history: Option<PathBuf>,
     #[cfg(feature = "editor")]
-    prompting: Prompting,
+    keys: Keys,
 }
 
 impl Default for Builder {
@@ -86,8 +90,10 @@ impl Default for Builder {
             opener: None,
             opening: Opening::default(),
             pager: Vec::new(),
+            banner: None,
+            history: None,
             #[cfg(feature = "editor")]
-            prompting: Prompting::default(),
+            keys: Keys::default(),
         }
     }
 }
@@ -248,9 +254,8 @@ impl Builder {
     }
 
     /// What is said when the prompt begins.
-    #[cfg(feature = "editor")]
     pub fn banner(mut self, banner: &str) -> Self {
-        self.prompting.banner = Some(banner.to_owned());
+        self.banner = Some(banner.to_owned());
         self
     }
 
@@ -338,9 +343,8 @@ impl Builder {
     }
 
     /// The file in which the prompt keeps its history. Default: none.
-    #[cfg(feature = "editor")]
     pub fn history(mut self, file: impl Into<PathBuf>) -> Self {
-        self.prompting.history = Some(file.into());
+        self.history = Some(file.into());
         self
     }
 
@@ -353,7 +357,7 @@ impl Builder {
     /// How lines are edited at the prompt.
     #[cfg(feature = "editor")]
     pub const fn keys(mut self, keys: Keys) -> Self {
-        self.prompting.keys = keys;
+        self.keys = keys;
         self
     }
 }
@@ -440,7 +444,8 @@ impl Builder {
             own,
         };
         #[cfg(feature = "editor")]
-        let prompting = Prompting { asks: self.ask.is_some(), ..self.prompting };
+        let prompting =
+            Prompting { asks: self.ask.is_some(), banner: self.banner, history: self.history, keys: self.keys };
         let ask = self.ask.unwrap_or_else(|| Box::new(|_| Ok(None)));
         let migrations = self.migrations;
         let other = opening;

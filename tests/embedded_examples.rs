@@ -128,3 +128,30 @@ fn headless() {
     );
     assert_eq!(status, 0);
 }
+
+/// At a terminal there is a prompt, which knows the application's own commands.
+#[cfg(all(unix, feature = "editor"))]
+#[test]
+fn flaskblog_at_a_terminal() {
+    use expectrl::{Eof, Expect as _, Session};
+    let mut command = Command::new(program("flaskblog"));
+    command.env("TERM", "xterm").current_dir(std::env::temp_dir());
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(std::time::Duration::from_secs(20)));
+    session.expect("The blog's own console").unwrap();
+    session.expect("flaskblog $ ").unwrap();
+    session.send_line("add user username=Corey email=C@demo.com password=hash").unwrap();
+    session.expect("<User Corey>  staged: user Corey (1 change; commit to write)").unwrap();
+    session.expect("flaskblog*1 $ ").unwrap();
+    session.send_line("commit").unwrap();
+    session.expect("committed: 1 added").unwrap();
+    session.send("dig\tCorey").unwrap();
+    session.expect("digest").unwrap();
+    session.send_line("").unwrap();
+    session.send_line(".set digest-length x").unwrap();
+    session.expect("digest-length: it is a number of characters").unwrap();
+    session.send_line("add user username=x email=nowhere password=p").unwrap();
+    session.expect("email: an address has an @").unwrap();
+    session.send("\x04").unwrap();
+    session.expect(Eof).unwrap();
+}
