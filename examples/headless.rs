@@ -4,6 +4,7 @@
 //!
 //! A session is clean until something is staged. What is staged is seen by everything that the session reads, and by
 //! nobody else, until it is committed. In between it may be flushed: sent in a transaction that is still open.
+#![allow(clippy::print_stdout, reason = "that is what this program is for")]
 
 use diesel_shell::{Result, Session, Shell, State, Value};
 

@@ -9,23 +9,28 @@ use diesel_shell::{Shell, Status};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-diesel::table! {
-    users (id) {
-        id -> Integer,
-        username -> VarChar,
-        email -> VarChar,
-        password_hash -> Nullable<VarChar>,
+/// As `diesel print-schema` gives it.
+mod schema {
+    diesel::table! {
+        users (id) {
+            id -> Integer,
+            username -> VarChar,
+            email -> VarChar,
+            password_hash -> Nullable<VarChar>,
+        }
+    }
+
+    diesel::table! {
+        posts (id) {
+            id -> Integer,
+            body -> VarChar,
+            timestamp -> Timestamp,
+            user_id -> Integer,
+        }
     }
 }
 
-diesel::table! {
-    posts (id) {
-        id -> Integer,
-        body -> VarChar,
-        timestamp -> Timestamp,
-        user_id -> Integer,
-    }
-}
+use schema::{posts, users};
 
 #[derive(Identifiable)]
 #[diesel(table_name = users)]

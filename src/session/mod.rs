@@ -124,7 +124,7 @@ impl Session {
 
     /// Whether what is staged is on disk too.
     #[must_use]
-    pub(crate) const fn is_kept(&self) -> bool {
+    pub const fn is_kept(&self) -> bool {
         self.keeper.is_some()
     }
 
@@ -253,7 +253,7 @@ impl Session {
 
     /// Whether a transaction is open now.
     #[must_use]
-    pub(crate) const fn is_open(&self) -> bool {
+    pub const fn is_open(&self) -> bool {
         self.open
     }
 

@@ -58,9 +58,7 @@ pub struct Builder {
     opener: Option<Opener>,
     opening: Opening,
     pager: Vec<String>,
-    #[cfg_attr(not(feature = "editor"), expect(dead_code, reason = "only a prompt has one"))]
     banner: Option<String>,
-    #[cfg_attr(not(feature = "editor"), expect(dead_code, reason = "only a prompt has one"))]
     history: Option<PathBuf>,
     #[cfg(feature = "editor")]
     keys: Keys,

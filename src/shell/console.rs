@@ -318,7 +318,9 @@ impl Screen {
         if self.shows_progress {
             *self.busy.borrow_mut() = Some(Busy::new());
             let busy = Rc::clone(&self.busy);
-            self.pager.begin(Some(Box::new(move || drop(busy.borrow_mut().take()))));
+            self.pager.begin(Some(Box::new(move || {
+                busy.borrow_mut().take();
+            })));
         }
     }
 
@@ -328,7 +330,7 @@ impl Screen {
     }
 
     fn rest(&self) {
-        drop(self.busy.borrow_mut().take());
+        self.busy.borrow_mut().take();
     }
 
     /// Settings with the values that they can have, for completion.
