@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, reason = "`table!` makes public items")]
 
+#[cfg(all(unix, feature = "postgres", feature = "cli"))]
+mod common;
+
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use diesel_shell::{Builder, Command, ErrorKind, Group, Mode, Setting, Shell, State, Status, Value};
@@ -345,7 +348,7 @@ fn own_commands_fail_with_a_mark_under_the_argument() {
     assert_eq!(status, 1);
     let (_, messages, _) = run(greeting(), "greet");
     assert!(messages.contains("error: greet needs a name") && messages.contains("hint: greet NAME"), "{messages}");
-    let (_, messages, _) = run(greeting(), "gret john");
+    let (_, messages, _) = run(greeting(), "greett john");
     assert!(messages.contains("did you mean `greet`?"), "{messages}");
     let (_, messages, _) = run(greeting(), ".peak");
     assert!(messages.contains("did you mean `.peek`?"), "{messages}");
@@ -575,5 +578,55 @@ mod postgres {
         let nullable: Vec<&str> =
             thing.columns.iter().filter(|column| column.nullable).map(|column| column.name.as_str()).collect();
         assert_eq!(nullable, ["numbers", "mood"]);
+    }
+
+    /// Through a connection of the application's own: written, read, and read again by Diesel.
+    #[cfg(all(unix, feature = "cli"))]
+    #[test]
+    fn types_are_written_and_read() {
+        use super::common::postgres as server;
+        use diesel_shell::{Mode, Shell};
+        if !server::is_there() {
+            return;
+        }
+        let url = server::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+        let mut connection = PgConnection::establish(&url).unwrap();
+        for sql in [
+            "CREATE EXTENSION IF NOT EXISTS citext",
+            "CREATE TABLE things (id uuid PRIMARY KEY, at timestamptz NOT NULL, tags text[] NOT NULL, numbers int[], \
+             facts jsonb NOT NULL, address inet NOT NULL, network cidr NOT NULL, price money NOT NULL, \
+             during tstzrange NOT NULL, mood citext, lasts interval NOT NULL)",
+        ] {
+            diesel::sql_query(sql).execute(&mut connection).unwrap();
+        }
+        let output = super::Kept::default();
+        let messages = super::Kept::default();
+        let mut shell = Shell::builder()
+            .model::<Thing<'_>>("thing")
+            .connection(connection)
+            .output(output.clone())
+            .messages(messages.clone())
+            .mode(Mode::Csv)
+            .build()
+            .unwrap();
+        let script = "add thing id='6ecd8c99-4036-403d-bf84-cf8400f67836' at='2026-11-21 10:03:00+00' tags='{a,b}' \
+            numbers='{1,2}' facts='{\"a\": 1}' address='10.0.0.1' network='10.0.0.0/8' price='1.50' \
+            during='[2026-11-21,2026-11-22)' lasts='1 day' mood=fine\ncommit\n\
+            list things where tags = '{a,b}' and mood = 'FINE' show id, at, tags, numbers, facts, address, network, lasts";
+        let status = shell.script(script.as_bytes()).unwrap();
+        assert_eq!(
+            output.text(),
+            "id,at,tags,numbers,facts,address,network,lasts\n\
+             6ecd8c99-4036-403d-bf84-cf8400f67836,2026-11-21 10:03:00+00,\"{a,b}\",\"{1,2}\",\"{\"\"a\"\": 1}\",\
+             10.0.0.1/32,10.0.0.0/8,1 day\n",
+            "{}",
+            messages.text()
+        );
+        assert!(status.is_success());
+        let mut session = shell.into_session();
+        let connection = session.connection::<PgConnection>().unwrap();
+        let count: i64 =
+            things::table.filter(things::numbers.contains(vec![2])).count().get_result(connection).unwrap();
+        assert_eq!(count, 1);
     }
 }

@@ -244,6 +244,12 @@ where
 {
 }
 
+/// A type's own name, without its path and parameters.
+fn title<M>(otherwise: &str) -> String {
+    let path = std::any::type_name::<M>().split('<').next().unwrap_or_default();
+    path.rsplit("::").next().filter(|name| !name.is_empty()).unwrap_or(otherwise).to_owned()
+}
+
 /// What registration adds to one model. `T` is its table; columns are named as `table!` names them, so that the compiler
 /// knows each.
 pub struct ModelBuilder<T> {
@@ -497,7 +503,7 @@ impl Models {
         let entity = Entity {
             name: name.to_owned(),
             plural: table.clone(),
-            title: std::any::type_name::<M>().rsplit("::").next().unwrap_or(name).to_owned(),
+            title: title::<M>(name),
             schema,
             table,
             kind: EntityKind::Table,

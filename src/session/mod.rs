@@ -222,8 +222,8 @@ impl Session {
     /// flushed, and what they change is committed at once. None when it is of another type.
     ///
     /// ```
-    /// # use diesel_shell::{Connection, Shell};
     /// # use diesel::prelude::*;
+    /// # use diesel_shell::Shell;
     /// # let connection = SqliteConnection::establish(":memory:").unwrap();
     /// # let mut session = Shell::builder().connection(connection).build()?.into_session();
     /// if let Some(connection) = session.connection::<SqliteConnection>() {

@@ -36,7 +36,7 @@ impl Reply {
         &self.lines
     }
 
-    /// What was said about what happened: "+ <User john>  staged: user john (1 change; commit to write)".
+    /// What was said about what happened: `+ <User john>  staged: user john (1 change; commit to write)`.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
