@@ -178,6 +178,53 @@ fn defaults_and_masks() {
 }
 
 #[test]
+fn defaults_are_computed_for_imported_rows_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.csv");
+    std::fs::write(&file, "username,email\nsusan,susan@example.com\ncorey,c@x\n").unwrap();
+    let mut shell = blog().build().unwrap();
+    shell.execute(&format!(".import {} user", file.display())).unwrap();
+    let read = shell.session().read("list users show username, password").unwrap();
+    let all: Vec<(String, String)> =
+        read.iter().map(|row| (row.read("username").unwrap(), row.read("password").unwrap())).collect();
+    let given = "chosen by nobody".to_owned();
+    assert_eq!(all, [("susan".to_owned(), given.clone()), ("corey".to_owned(), given)]);
+}
+
+#[test]
+fn more_can_be_said_of_a_model() {
+    let shell = |password: Option<&'static str>| {
+        Shell::builder()
+            .model_with::<User>("user", move |user| {
+                user.plural("people")
+                    .numbered()
+                    .max_length(users::username, 4)
+                    .unique(users::username, "by_name")
+                    .choices(users::email, &["home", "away"])
+                    .default_value(users::email, "home")
+                    .default_value(users::password, password)
+            })
+            .database(":memory:")
+            .sqlite_migrations(MIGRATIONS)
+            .upgrade()
+            .build()
+    };
+    let error = shell(None).map(drop).unwrap_err();
+    assert_eq!(error.message, "the default of user: password cannot be NULL");
+    let mut shell = shell(Some("p")).unwrap();
+    shell.execute("add user username=john").unwrap();
+    shell.execute("commit").unwrap();
+    assert_eq!(shell.execute("list people").unwrap().rows().unwrap().len(), 1);
+    assert_eq!(shell.execute("user john show email").unwrap().rows().unwrap().single::<String>().unwrap(), "home");
+    let refused = |shell: &mut Shell, command: &str| shell.execute(command).unwrap_err().message;
+    assert_eq!(
+        refused(&mut shell, "add user username=johnny"),
+        "username is too long: 6 characters, at most 4 are allowed"
+    );
+    assert_eq!(refused(&mut shell, "set user john email=afar"), "email: 'afar' is none of home, away");
+}
+
+#[test]
 fn checks_refuse_when_adding_setting_and_importing() {
     let (_, messages, status) = run(blog(), "add user username=john email=nowhere");
     assert_eq!(

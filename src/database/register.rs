@@ -610,6 +610,7 @@ impl Models {
     ///
     /// # Errors
     /// `Usage` when a relationship names a model that was not registered before it.
+    #[doc(hidden)]
     pub fn into_catalog(self) -> Result<Catalog> {
         match self.problems.first() {
             Some(problem) => Err(Error::new(crate::ErrorKind::Usage, problem.clone())),

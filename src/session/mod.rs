@@ -53,7 +53,21 @@ enum Undone {
     Edit(Vec<Entry>),
 }
 
-/// A database with the changes staged for it.
+/// A database with the changes staged for it: a journal of typed changes, not a transaction.
+///
+/// A session is *clean* until something is *staged*. It may be *flushed*, sent in a transaction that is held open, and is
+/// *committed* all or nothing, or rolled back: see [`State`], and the crate's page for the whole way. Made by
+/// [`Shell::into_session`](crate::Shell::into_session), or borrowed by [`Shell::session`](crate::Shell::session) and
+/// [`Call::session`](crate::Call::session).
+///
+/// | to | call |
+/// | --- | --- |
+/// | stage changes | [`add`](Self::add), [`set`](Self::set), [`delete`](Self::delete) |
+/// | read, with what is staged | [`get`](Self::get), [`read`](Self::read), [`read_with`](Self::read_with) |
+/// | look at what is staged | [`state`](Self::state), [`staged`](Self::staged), [`counts`](Self::counts), [`differences`](Self::differences) |
+/// | go back and forth | [`undo`](Self::undo), [`redo`](Self::redo), [`savepoint`](Self::savepoint), [`rollback_to`](Self::rollback_to) |
+/// | end | [`commit`](Self::commit), [`rollback`](Self::rollback) |
+/// | use Diesel on the same connection | [`connection`](Self::connection) |
 pub struct Session {
     store: Box<dyn Store>,
     catalog: Arc<Catalog>,
