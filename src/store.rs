@@ -212,6 +212,9 @@ pub trait Store {
     /// As `query`.
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome>;
 
+    /// The connection itself, for an application that knows its type.
+    fn connection(&mut self) -> &mut dyn std::any::Any;
+
     /// What stops the running statement, from another thread; none where nothing can.
     fn cancel(&self) -> Option<Cancel> {
         None

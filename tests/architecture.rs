@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 
 /// Each may use what stands before it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "text",
     "error",
     "model",
     "outcome",
+    "rows",
     "language",
     "assist",
     "plan",
@@ -82,12 +83,64 @@ fn names_that_belong_to_one_folder() {
         ("diesel::", &["database", "microblog", "schema"][..]),
         ("rustyline", &["shell"]),
         ("comfy_table", &["render"]),
-        ("std::env", &["cli"]),
-        ("println!", &[]),
     ] {
         for (module, name, code) in all() {
             let named = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
             assert!(!named || owners.contains(&module.as_str()), "{name} names {word}");
+        }
+    }
+}
+
+/// The library never prints by itself, never exits and never reads the environment: the standard streams are named in the
+/// one file that `Shell::run` takes them from.
+#[test]
+fn the_process_belongs_to_the_application() {
+    let streams = &["shell/stdio.rs"][..];
+    let mut named_at_all = 0;
+    for (word, owners) in [
+        ("env::var", &[][..]),
+        ("std::env", &[]),
+        ("env::args", &[]),
+        ("process::exit", &[]),
+        ("process::abort", &[]),
+        ("print!(", &[]),
+        ("println!(", &[]),
+        ("dbg!(", &[]),
+        ("stdout()", streams),
+        ("stderr()", &["shell/stdio.rs", "shell/progress.rs"]),
+        ("stdin()", streams),
+    ] {
+        for (module, name, code) in all() {
+            if matches!(module.as_str(), "cli" | "main") {
+                continue;
+            }
+            let named = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            named_at_all += usize::from(named);
+            assert!(!named || owners.contains(&name.as_str()), "{name} names {word}");
+        }
+    }
+    assert!(named_at_all > 3, "the test has lost its subject");
+}
+
+/// Who may say what a process is told: the library's only way to the streams is `Shell::run` and `Builder::run`.
+#[test]
+fn only_run_uses_the_standard_streams() {
+    let users: Vec<String> = all()
+        .into_iter()
+        .filter(|(_, name, code)| name != "shell/stdio.rs" && code.contains("stdio::"))
+        .map(|(_, name, _)| name)
+        .collect();
+    assert_eq!(users.len(), 2, "{users:?}");
+    for name in users {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name);
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut function = String::new();
+        for line in text.lines() {
+            if let Some(rest) = line.split("fn ").nth(1).filter(|_| line.starts_with("    ")) {
+                function = rest.split('(').next().unwrap().to_owned();
+            }
+            let uses = line.contains("stdio::") && !line.trim_start().starts_with("use ");
+            assert!(!uses || function == "run" || function == "prompt", "{name}: {function} uses the standard streams");
         }
     }
 }

@@ -305,7 +305,7 @@ impl World {
                 self.future.clear();
             }
             Step::Commit => {
-                self.session.commit(false, &[]).unwrap();
+                self.session.commit().unwrap();
                 self.database = self.view();
                 self.reset();
             }
@@ -356,7 +356,7 @@ impl World {
             }
             Change::Insert { .. } => false,
         });
-        let result = self.session.commit(false, &[]);
+        let result = self.session.commit();
         if net_conflict && (deleted_by_them || n != Some(before)) {
             assert_eq!(result.unwrap_err().kind, ErrorKind::Conflict);
         } else if result.is_ok() {

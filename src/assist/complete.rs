@@ -39,6 +39,10 @@ pub trait World {
     fn connections(&self) -> Vec<String>;
     /// Paths that begin with this.
     fn files(&self, prefix: &str) -> Vec<String>;
+    /// Arguments of a command that an application adds: those before the cursor, and what is typed of the one at it.
+    fn arguments(&self, _command: &str, _earlier: &[&str], _typed: &str) -> Vec<String> {
+        Vec::new()
+    }
     /// Values of a column that begin with a prefix, each with the key of its record where that says more. One bounded
     /// query on an index, or nothing.
     fn values(&self, entity: EntityId, column: usize, prefix: &str) -> Vec<(Value, Option<String>)>;
@@ -53,6 +57,10 @@ pub fn complete(text: &str, cursor: usize, catalog: &Catalog, world: &dyn World)
     let offset = cursor - command.len();
     if command.starts_with('.') {
         return dot(command, offset, catalog, world);
+    }
+    let first = command.split_whitespace().next().unwrap_or_default();
+    if command.len() > first.len() && catalog.extra_command(first).is_some() {
+        return own(command, offset, world);
     }
     let start = word_start(command);
     let typed = &command[start..];
@@ -99,6 +107,9 @@ fn beginnings(typed: &str, catalog: &Catalog, world: &dyn World, found: &mut Vec
             let note = if word == command.name { command.summary } else { "the schema and its migrations" };
             found.push(Candidate { text: word.to_owned(), note: note.to_owned() });
         }
+    }
+    for command in catalog.extra_commands().iter().filter(|command| !command.name.starts_with('.')) {
+        found.push(Candidate { text: command.name.clone(), note: command.summary.clone() });
     }
     for (_, entity) in catalog.iter() {
         found.push(Candidate { text: quote_name(&entity.name), note: "model".into() });
@@ -292,16 +303,38 @@ fn choices(column: &Column, found: &mut Vec<Candidate>) {
     }
 }
 
+/// The arguments of a command that an application adds.
+fn own(command: &str, offset: usize, world: &dyn World) -> Completion {
+    let word = command.rfind(char::is_whitespace).map_or(0, |last| last + 1);
+    let (before, typed) = command.split_at(word);
+    let mut words = before.split_whitespace();
+    let name = words.next().unwrap_or_default();
+    let earlier: Vec<&str> = words.collect();
+    let offered = world.arguments(name, &earlier, typed).into_iter();
+    let found = offered.map(|text| Candidate { text, note: String::new() }).collect();
+    Completion { start: offset + word, candidates: ranked(typed, found) }
+}
+
 fn dot(command: &str, offset: usize, catalog: &Catalog, world: &dyn World) -> Completion {
     let Some(space) = command.find(char::is_whitespace) else {
         let found = table::COMMANDS
             .iter()
             .filter(|info| info.name.starts_with('.'))
             .map(|info| Candidate { text: info.name.to_owned(), note: info.summary.to_owned() })
+            .chain(
+                catalog
+                    .extra_commands()
+                    .iter()
+                    .filter(|info| info.name.starts_with('.'))
+                    .map(|info| Candidate { text: info.name.clone(), note: info.summary.clone() }),
+            )
             .collect();
         return Completion { start: offset, candidates: ranked(command, found) };
     };
     let (name, rest) = command.split_at(space);
+    if catalog.extra_command(name).is_some() {
+        return own(command, offset, world);
+    }
     let arguments = rest.trim_start();
     let at = offset + command.len() - arguments.len();
     if matches!(name, ".explain" | ".watch") {
@@ -318,7 +351,10 @@ fn dot(command: &str, offset: usize, catalog: &Catalog, world: &dyn World) -> Co
     let of = |name: &str| settings.iter().find(|(known, _)| known == name).map(|(_, values)| values.clone());
     let models = || catalog.iter().map(|(_, entity)| quote_name(&entity.name)).collect::<Vec<String>>();
     match (name, earlier.as_slice()) {
-        (".help", []) => plain(table::COMMANDS.iter().map(|info| info.name.to_owned()).collect()),
+        (".help", []) => {
+            let own = catalog.extra_commands().iter().map(|info| info.name.clone());
+            plain(table::COMMANDS.iter().map(|info| info.name.to_owned()).chain(own).collect());
+        }
         (".schema" | ".dump", []) => plain(models()),
         (".set" | ".show", []) => plain(settings.iter().map(|(name, _)| name.clone()).collect()),
         (".set", [setting]) => plain(of(setting).unwrap_or_default()),

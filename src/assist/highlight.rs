@@ -54,9 +54,10 @@ fn one(
     if trimmed.starts_with('.') {
         let start = command.len() - trimmed.len();
         let end = trimmed.find(char::is_whitespace).map_or(command.len(), |length| start + length);
-        let known = table::find(&command[start..end]).is_some() || command[start..end].eq_ignore_ascii_case(".exit");
-        let typing =
-            end == command.len() && table::COMMANDS.iter().any(|info| info.name.starts_with(&command[start..end]));
+        let name = &command[start..end];
+        let own = catalog.extra_command(name).is_some();
+        let known = own || table::find(name).is_some() || name.eq_ignore_ascii_case(".exit");
+        let typing = end == command.len() && begins_command(name, catalog);
         found.push((moved(Span::new(start, end)), if known || typing { Class::Keyword } else { Class::Wrong }));
         return;
     }
@@ -86,11 +87,8 @@ fn one(
                 Some(Role::Member(path)) => member(path, catalog, variable, token.span.end == command.len()),
                 None if first => {
                     let word = &command[token.span.start..token.span.end];
-                    let verb = |info: &table::CommandInfo| {
-                        info.name.split(' ').next().is_some_and(|verb| verb.starts_with(word))
-                    };
                     let typing = token.span.end == command.len()
-                        && (table::COMMANDS.iter().any(verb) || begins_model(word, catalog));
+                        && (begins_command(word, catalog) || begins_model(word, catalog));
                     (!typing).then_some(Class::Wrong)
                 }
                 None => None,
@@ -101,6 +99,12 @@ fn one(
             found.push((moved(token.span), class));
         }
     }
+}
+
+/// Whether a command's first word begins so.
+fn begins_command(word: &str, catalog: &Catalog) -> bool {
+    table::COMMANDS.iter().any(|info| info.name.split(' ').next().is_some_and(|verb| verb.starts_with(word)))
+        || catalog.extra_commands().iter().any(|info| info.name.starts_with(word))
 }
 
 fn begins_model(word: &str, catalog: &Catalog) -> bool {

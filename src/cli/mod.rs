@@ -9,21 +9,15 @@ use anyhow::Context as _;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use config::Config;
-use diesel_shell::command::{Context, Front as _};
-use diesel_shell::outcome::{Level, Report};
+use diesel_shell::command::Front as _;
 use diesel_shell::render::{Mode, Renderer, Style, Theme};
-use diesel_shell::shell::{
-    Ask, Console, Editor, Ended, Keys, Opener, Options, Pager, Script, confirm, interact, run_script,
-};
+use diesel_shell::shell::{Ask, Console, Ended, Keys, Opener, Options, Pager, Script, confirm, finish, run_script};
 use diesel_shell::migrations::project::Project;
-use diesel_shell::{Error, ErrorKind};
+use diesel_shell::{Error, Shell};
 use open::How;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 
 /// A database shell that thinks in models.
 ///
@@ -110,6 +104,7 @@ enum OnError {
 /// What runs without a person, in the order it was given.
 enum Task {
     Command(String),
+    Verb(String),
     File(PathBuf),
     Stdin,
 }
@@ -172,14 +167,14 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let mut tasks = tasks(&matches, &arguments);
     if let Some(Verb::Db(verb)) = &arguments.verb {
-        tasks.push(Task::Command(verb.command()));
+        tasks.push(Task::Verb(verb.command()));
     }
     // A .env file counts for what the environment itself does not say.
     let _ = dotenvy::dotenv();
     let config = config::load()?;
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
-    let pager = if interactive && terminal { pager() } else { Pager::new(None, None) };
+    let pager = if interactive && terminal { pager() } else { Pager::default() };
     let mut renderer = renderer(&arguments, &config, terminal, &pager)?;
 
     let how = How {
@@ -204,19 +199,6 @@ fn run() -> anyhow::Result<ExitCode> {
     };
     interrupt::listen()?;
     interrupt::watch(opened.session.cancel());
-    let context = Context {
-        session: opened.session,
-        variables: HashMap::new(),
-        added: false,
-        confirm: connection.and_then(|known| known.confirm).or(config.confirm).unwrap_or(100),
-        models: open::models(&how),
-        version: opened.version,
-        clock: clock()?,
-        interactive,
-        migrating: opened.migrating,
-        protected: opened.protected,
-        name: opened.name,
-    };
     let options = Options { continue_on_error: arguments.on_error == OnError::Continue, ..Options::default() };
     // A verb typed at a terminal has somebody to ask, too.
     let asks = interactive || (arguments.verb.is_some() && std::io::stdin().is_terminal() && terminal);
@@ -231,43 +213,55 @@ fn run() -> anyhow::Result<ExitCode> {
         interrupt::watch(opened.session.cancel());
         Ok(opened)
     });
-    let mut console = Console::new(context, renderer, options, ask, opener);
-    console.screen.interrupted = interrupt::was_pressed;
-    console.prompt = opened.prompt;
+    let confirm = connection.and_then(|known| known.confirm).or(config.confirm).unwrap_or(100);
+    let mut builder = Shell::builder()
+        .opened(opened)
+        .opener(opener)
+        .options(options)
+        .ask(ask)
+        .confirm(confirm)
+        .clock(clock()?)
+        .interrupt(interrupt::was_pressed, if interactive { interrupt::forget } else { || {} })
+        .keys(if arguments.vi || config.keys.as_deref() == Some("vi") { Keys::Vi } else { Keys::Emacs });
+    if let Some(template) = &config.prompt {
+        builder = builder.prompt(template);
+    }
+    let history = if interactive { history(&config) } else { None };
+    if let Some(path) = &history {
+        builder = if path.exists() { builder } else { builder.banner(WELCOME) }.history(path);
+    }
+    let mut shell = builder.build()?;
+    let console = shell.console();
+    console.context.interactive = interactive;
+    console.screen.renderer = renderer;
+    console.screen.is_process = true;
+    console.screen.has_clipboard = std::io::stderr().is_terminal();
     console.connections = names;
-    console.template.clone_from(&config.prompt);
     console.screen.pager = pager;
     if let Some(paging) = &config.pager {
         console.screen.set("pager", paging)?;
     }
 
     if interactive {
-        console.begin = interrupt::forget;
         console.screen.shows_progress = terminal && std::io::stderr().is_terminal();
-        return prompt(console, &arguments, &config);
+        shell.interact()?;
+        return Ok(ExitCode::SUCCESS);
     }
     let tasks = if tasks.is_empty() { vec![Task::Stdin] } else { tasks };
-    let ended = scripts(tasks, &mut console)?;
-    Ok(ExitCode::from(finish(ended, &mut console)?))
+    let ended = scripts(tasks, console)?;
+    Ok(finish(ended, console)?.into())
 }
 
-/// The prompt, until the person leaves.
-fn prompt(mut console: Console, arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let history = match config.history {
+/// What a person who is here for the first time is told.
+const WELCOME: &str = "`.help` lists the commands, Tab completes; try `list users` or `add user `.\n\
+                       What you change is staged until `commit`. Ctrl-D leaves.";
+
+/// The file of the history, unless none is wanted.
+fn history(config: &Config) -> Option<PathBuf> {
+    match config.history {
         Some(false) => None,
         _ => open::data_folder().ok().map(|folder| folder.join("history")),
-    };
-    if history.as_ref().is_some_and(|path| !path.exists()) {
-        console.screen.line("`.help` lists the commands, Tab completes; try `list users` or `add user `.")?;
-        console.screen.line("What you change is staged until `commit`. Ctrl-D leaves.")?;
-        console.end();
     }
-    let keys = if arguments.vi || config.keys.as_deref() == Some("vi") { Keys::Vi } else { Keys::Emacs };
-    let console = Rc::new(RefCell::new(console));
-    let mut editor = Editor::new(Rc::clone(&console), history, keys)?;
-    interact(&mut editor)?;
-    console.borrow_mut().end();
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Opens a connection of the configuration, or what a path or URL means.
@@ -292,7 +286,8 @@ fn pager() -> Pager {
     let words = std::env::var("PAGER").ok().filter(|text| !text.trim().is_empty());
     let program =
         words.map_or_else(|| vec!["less".to_owned()], |text| text.split_whitespace().map(str::to_owned).collect());
-    Pager::new(Some(program), terminal_size::terminal_size().map(|(_, height)| usize::from(height.0)))
+    let height = terminal_size::terminal_size().map(|(_, height)| usize::from(height.0));
+    Pager::new(Some(program), height, Box::new(std::io::stdout()))
 }
 
 /// `-c` and `-f` in the order in which they were given.
@@ -360,6 +355,7 @@ fn scripts(tasks: Vec<Task>, console: &mut Console) -> anyhow::Result<Ended> {
     for task in tasks {
         let mut script = match task {
             Task::Command(text) => Script::new("-c", std::io::Cursor::new(text.into_bytes())),
+            Task::Verb(text) => Script::new("", std::io::Cursor::new(text.into_bytes())),
             Task::File(path) => Script::open(&path)?,
             Task::Stdin => Script::new("stdin", std::io::stdin()),
         };
@@ -370,18 +366,4 @@ fn scripts(tasks: Vec<Task>, console: &mut Console) -> anyhow::Result<Ended> {
         }
     }
     Ok(all)
-}
-
-/// The end of a script: what is staged and not committed is discarded, and that is said.
-fn finish(ended: Ended, console: &mut Console) -> anyhow::Result<u8> {
-    let mut status = ended.failed.map_or(0, ErrorKind::exit_status);
-    if !console.context.session.is_clean() {
-        let counts = console.context.session.rollback()?;
-        console.screen.notice(Level::Warning, &format!("discarded at the end, not committed: {counts}"))?;
-        if status == 0 {
-            status = ErrorKind::Discarded.exit_status();
-        }
-    }
-    console.flush()?;
-    Ok(status)
 }

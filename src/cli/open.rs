@@ -2,18 +2,14 @@
 
 use anyhow::Context as _;
 use diesel_shell::database::url::{Address, without_password};
-use diesel_shell::command::Migrating;
 use diesel_shell::database::{self, Builtin};
-use diesel_shell::migrations::project::Project;
-use diesel_shell::model::Catalog;
-use diesel_shell::{microblog, migrations};
-use diesel_shell::outcome::{Level, Report};
+use diesel_shell::migrations::{self, project::Project};
+use diesel_shell::outcome::{Level, Report as _};
+use diesel_shell::{Models, microblog};
 use diesel_shell::render::Renderer;
-use diesel_shell::session::{Hold, Session, recovery};
-use diesel_shell::shell::Opened;
+use diesel_shell::shell::{Opened, Opening};
 use diesel_shell::store::Store;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// How databases are opened in this run.
 #[derive(Debug, Clone)]
@@ -74,26 +70,7 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
             project = Some(found.clone());
         }
     }
-    let catalog = microblog::catalog(&mut *store)?;
-    let migrating = Migrating { project, models: Some(Arc::new(microblog::models().into_catalog()?)), folder: here() };
-    session(store, catalog, migrating, "microblog".into(), &key(&address), how, renderer)
-}
-
-fn here() -> Option<PathBuf> {
-    std::env::current_dir().ok()
-}
-
-/// How the models of a database are read: in a project its tables are what they are, elsewhere they may be the
-/// microblog's.
-pub fn models(how: &How) -> diesel_shell::command::Models {
-    if how.project.is_some() {
-        return Box::new(|store| {
-            let mut catalog = Catalog::default();
-            diesel_shell::model::infer::add_tables(&mut catalog, store.tables()?);
-            Ok(catalog)
-        });
-    }
-    Box::new(|store| microblog::catalog(store))
+    session(store, microblog::models(), project, "microblog".into(), &key(&address), how, renderer)
 }
 
 /// The database that a URL or path means.
@@ -103,19 +80,17 @@ pub fn models(how: &How) -> diesel_shell::command::Models {
 pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
     let address = Address::parse(url);
     let (mut store, name) = database::open(&address, how.create, builtin())?;
-    let catalog = models(how)(&mut *store)?;
-    let mut migrating = Migrating { folder: here(), ..Migrating::default() };
-    match &how.project {
+    // In a project its tables are what they are; elsewhere they may be the microblog's.
+    let models = match &how.project {
         Some(project) => {
             if !project.attach(&mut *store)? {
                 store.forget_migrations();
             }
-            migrating.project = Some(project.clone());
+            Models::default()
         }
-        None if store.scripts().is_ok() => migrating.models = Some(Arc::new(microblog::models().into_catalog()?)),
-        None => {}
-    }
-    session(store, catalog, migrating, name, &key(&address), how, renderer)
+        None => microblog::models(),
+    };
+    session(store, models, how.project.clone(), name, &key(&address), how, renderer)
 }
 
 /// What tells one database from another on this machine; only a hash of it is kept.
@@ -130,57 +105,29 @@ fn key(address: &Address) -> String {
 }
 
 fn session(
-    mut store: Box<dyn Store>,
-    catalog: Catalog,
-    migrating: Migrating,
+    store: Box<dyn Store>,
+    models: Models,
+    project: Option<Project>,
     name: String,
     key: &str,
     how: &How,
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
-    let version = store.schema_version()?;
-    if how.read_only {
-        store.set_read_only()?;
-    }
-    let mut session = Session::new(store, Arc::new(catalog), if how.interactive { Hold::No } else { Hold::Yes });
-    if how.sandbox {
-        session.set_sandbox();
-    }
-    if how.interactive && key != ":memory:" {
-        keep_safe(&mut session, key, renderer)?;
-    }
-    let mut prompt = name.clone();
-    if let Some(label) = &how.label {
-        prompt.push_str(&format!("[{label}]"));
-    }
-    if how.read_only {
-        prompt.push_str("(read-only)");
-    }
-    if how.sandbox {
-        prompt.push_str("(sandbox)");
-    }
-    Ok(Opened { session, name, prompt, version, migrating, protected: how.protected })
-}
-
-/// Keeps what is staged in a file of the state folder, and says what is left there from before.
-fn keep_safe(session: &mut Session, key: &str, renderer: &mut Renderer) -> diesel_shell::Result<()> {
-    let Some(folder) = dirs::state_dir().or_else(dirs::data_local_dir) else { return Ok(()) };
-    match recovery::open(&folder.join("diesel-shell").join("recovery"), key) {
-        Ok((keeper, left)) => {
-            let count: usize = left.iter().map(recovery::Left::count).sum();
-            session.set_keeper(keeper, left);
-            if count > 0 {
-                let s = if count == 1 { "" } else { "s" };
-                let text = format!(
-                    "{count} change{s} of an earlier session were staged and not committed: `.recover` stages them again"
-                );
-                renderer.notice(Level::Warning, &text)?;
-            }
-        }
-        // A full or read-only disk is no reason not to start, but it must be known.
-        Err(error) => renderer.notice(Level::Warning, &format!("staged changes will not survive a crash: {error}"))?,
-    }
-    Ok(())
+    let state = dirs::state_dir().or_else(dirs::data_local_dir).filter(|_| how.interactive);
+    let opening = Opening {
+        models,
+        where_present: true,
+        scripted: !how.interactive,
+        read_only: how.read_only,
+        sandbox: how.sandbox,
+        label: how.label.clone(),
+        protected: how.protected,
+        project,
+        folder: std::env::current_dir().ok(),
+        recovery: state.map(|folder| folder.join("diesel-shell").join("recovery")),
+        ..Opening::default()
+    };
+    opening.session(store, name, key, renderer)
 }
 
 /// The folder for the microblog and the history, made private where it is new.

@@ -8,6 +8,7 @@ use crate::model::{Entity, EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver};
 use crate::session::journal::Change;
+use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ pub fn add(
     front: &mut dyn Front,
 ) -> Result<()> {
     let id = plan::writable(model, context)?;
+    let span = if assignments.is_empty() { model.span } else { span_of(assignments) };
     let values = plan::assignments(id, assignments, true, context).map_err(|e| e.at(model.span))?;
+    context.catalog().get(id).validate_new(&values).map_err(|e| e.at(span))?;
     let change = context.session.insert(id, values);
     context.session.stage(vec![change], Some(origin.place.clone()))?;
     let catalog = Arc::clone(context.session.catalog());
@@ -96,6 +99,7 @@ pub fn set(
             .map(|(at, value)| ((*at, value.clone()), (*at, row[*at].clone())))
             .unzip();
         if !set.is_empty() {
+            entity.validate_change(row, &set).map_err(|e| e.at(span_of(assignments)))?;
             let key = entity.key.iter().map(|at| row[*at].clone()).collect();
             changes.push(Change::Update { entity: id, key, set, base });
         }
@@ -128,6 +132,12 @@ pub fn set(
         text
     };
     front.notice(Level::Info, &text)
+}
+
+/// From the first assignment to the last.
+fn span_of(assignments: &[Assignment<'_>]) -> Span {
+    let pieces = assignments.iter().flat_map(|one| one.value.iter().map(|part| part.span).chain([one.field.span]));
+    pieces.reduce(Span::to).unwrap_or_default()
 }
 
 /// The rows that a target means, all columns.
@@ -278,7 +288,7 @@ pub fn commit(dry_run: bool, models: &[Name<'_>], context: &mut Context, front: 
     if context.session.is_clean() {
         return front.notice(Level::Info, "nothing is staged");
     }
-    let counts = match context.session.commit(dry_run, &only) {
+    let counts = match context.session.commit_only(dry_run, &only) {
         Err(error) if error.kind == ErrorKind::Conflict => return Err(super::session::three_ways(error, context)),
         done => done?,
     };

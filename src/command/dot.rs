@@ -1,6 +1,6 @@
 //! The shell's own commands.
 
-use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, read, schema, transfer};
+use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, own, read, schema, transfer};
 use crate::language::ast::Name;
 use crate::language::{self, table};
 use crate::model::Cell;
@@ -22,7 +22,7 @@ pub fn run(
 ) -> Result<Flow> {
     let first = arguments.first().map(|argument| argument.text.as_ref());
     match name.text.as_ref() {
-        "help" => help::help(rest, front)?,
+        "help" => help::help(rest, context, front)?,
         "models" => inspect::models(context, front)?,
         "tables" => inspect::tables(context, front)?,
         "schema" => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
@@ -50,10 +50,16 @@ pub fn run(
         "open" => return Ok(Flow::Open(needed(name, first)?.to_owned())),
         "quit" | "exit" => return Ok(Flow::Quit),
         other => {
-            return Err(Error::invalid(format!("there is no command .{other}")).at(name.span).suggest(
-                &format!(".{other}"),
-                table::COMMANDS.iter().map(|command| command.name).filter(|name| name.starts_with('.')),
-            ));
+            let dotted = format!(".{other}");
+            if let Some(done) = own::run(&dotted, arguments, rest, origin, context, front) {
+                return done.map(|()| Flow::Next);
+            }
+            let catalog = context.session.catalog();
+            let known = table::COMMANDS.iter().map(|command| command.name);
+            let known = known.chain(catalog.extra_commands().iter().map(|command| command.name.as_str()));
+            return Err(Error::invalid(format!("there is no command {dotted}"))
+                .at(name.span)
+                .suggest(&dotted, known.filter(|name| name.starts_with('.'))));
         }
     }
     Ok(Flow::Next)
@@ -95,7 +101,10 @@ fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &m
                 })?;
                 Ok(())
             }
-            known => front.set(known, &value.text).map_err(|e| e.at(rest.span)),
+            known => match context.own.set(&known.to_ascii_lowercase(), &value.text) {
+                Some(done) => done.map_err(|e| e.at(value.span)),
+                None => front.set(known, &value.text).map_err(|e| e.at(rest.span)),
+            },
         },
         [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
     }
@@ -115,6 +124,7 @@ fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> R
     let mut settings = front.settings();
     settings.push(("confirm", context.confirm.to_string()));
     settings.push(("hold", if context.session.hold() == Hold::Yes { "on" } else { "off" }.into()));
+    settings.extend(context.own.settings().map(|(name, value)| (name, value.to_owned())));
     settings.sort();
     let found: Vec<_> = settings.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name)).collect();
     if let (Some(wanted), true) = (wanted, found.is_empty()) {

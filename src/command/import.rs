@@ -313,6 +313,7 @@ impl Importer {
         match &column.default {
             Some(ColumnDefault::Now) => row.push((at, column.data_type.fit(Value::Text(self.now.clone()))?)),
             Some(ColumnDefault::Value(value)) => row.push((at, value.clone())),
+            Some(ColumnDefault::Computed(value)) => row.push((at, column.check(value.value())?)),
             Some(ColumnDefault::Database(_)) => {}
             None if column.required() => return Err(Error::invalid(format!("{} is missing", column.name))),
             None => {}
@@ -338,9 +339,10 @@ impl Importer {
         let entity = self.entity;
         let there = if self.on_conflict == OnConflict::Error { HashMap::new() } else { self.there(&rows, context)? };
         let mut changes = Vec::with_capacity(rows.len());
-        for (_, row) in rows {
+        for (line, row) in rows {
             let known = self.target(&row).and_then(|target| there.get(&spelled(&target, &row)));
             let Some(old) = known else {
+                self.model().validate_new(&row).map_err(|error| self.at(line, error))?;
                 self.counts.added += 1;
                 changes.push(context.session.insert(entity, row));
                 continue;
@@ -350,6 +352,7 @@ impl Importer {
                 continue;
             }
             let model = self.model();
+            model.validate_change(old, &row).map_err(|error| self.at(line, error))?;
             let (set, base): (Vec<_>, Vec<_>) = row
                 .into_iter()
                 .filter(|(at, value)| !model.key.contains(at) && old[*at] != *value)

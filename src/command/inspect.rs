@@ -100,11 +100,15 @@ fn facts(entity: &Entity, at: usize, column: &Column) -> Vec<String> {
         Some(ColumnDefault::Value(value)) => {
             facts.push(format!("default {}", crate::language::quote::quote_value(value)));
         }
+        Some(ColumnDefault::Computed(_)) => facts.push("default computed".into()),
         Some(ColumnDefault::Database(sql)) => facts.push(format!("default {sql}")),
         None => {}
     }
     if column.generated {
         facts.push("generated".into());
+    }
+    if !column.checks.is_empty() {
+        facts.push("checked".into());
     }
     if column.masked {
         facts.push("masked".into());

@@ -8,11 +8,14 @@ mod help;
 mod import;
 mod inspect;
 mod migrate;
+mod own;
 mod read;
 mod rows;
 mod schema;
 mod session;
 mod transfer;
+
+pub use own::{Call, Command as OwnCommand, Own, Setting};
 
 use crate::language::ast::{Command, LetValue, Name};
 use crate::migrations::project::Project;
@@ -20,7 +23,7 @@ use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::{Level, Report};
 use crate::plan::query::Statement;
 use crate::plan::{Bound, Record, Resolver};
-use crate::session::{Session, by_values};
+use crate::session::Session;
 use crate::text::Place;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -143,6 +146,8 @@ pub struct Context {
     pub protected: bool,
     /// What the database is called in messages: a path, or a URL without its password.
     pub name: String,
+    /// What an application adds.
+    pub own: Own,
 }
 
 impl Context {
@@ -201,13 +206,7 @@ impl Resolver for Context {
     }
 
     fn find(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
-        let select = by_values(self.session.catalog(), entity, by, false);
-        let mut found = None;
-        self.session.query(&select, &mut |cells| {
-            found = Some(Record { entity, values: cells.iter().map(|cell| cell.to_value()).collect() });
-            Ok(false)
-        })?;
-        Ok(found)
+        self.session.find_by(entity, by)
     }
 
     fn now(&self) -> chrono::NaiveDateTime {
@@ -290,6 +289,10 @@ fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fr
         Command::Redo(count) => session::redo(*count, context, front)?,
         Command::Db(verb, options) => schema::db(verb, options, context, front)?,
         Command::Dot(name, arguments, rest) => return dot::run(name, arguments, rest, origin, context, front),
+        Command::Own(name, arguments, rest) => {
+            let done = own::run(&name.text, arguments, rest, origin, context, front);
+            done.unwrap_or_else(|| Err(Error::invalid(format!("there is no command {}", name.text)).at(name.span)))?;
+        }
         Command::RollbackTo(name) => session::rollback_to(name, context, front)?,
         Command::Savepoint(name) => session::savepoint(name, context, front)?,
         Command::Diff { record, sql } => session::diff(record.as_ref(), *sql, context, front)?,

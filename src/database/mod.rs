@@ -5,6 +5,7 @@ pub mod migrations;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
+pub mod source;
 pub mod sqlite;
 pub mod url;
 
@@ -20,6 +21,54 @@ pub struct Builtin {
     /// For PostgreSQL.
     #[cfg(feature = "postgres")]
     pub postgres: migrations::Migrations<diesel::pg::Pg>,
+}
+
+/// A connection of the application's own, handed over as it is.
+pub enum Connection {
+    /// To SQLite.
+    Sqlite(Box<diesel::SqliteConnection>),
+    /// To PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<diesel::PgConnection>),
+}
+
+impl From<diesel::SqliteConnection> for Connection {
+    fn from(connection: diesel::SqliteConnection) -> Self {
+        Self::Sqlite(Box::new(connection))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<diesel::PgConnection> for Connection {
+    fn from(connection: diesel::PgConnection) -> Self {
+        Self::Postgres(Box::new(connection))
+    }
+}
+
+/// Takes over a connection of the application's own. Gives the database's name, for the prompt.
+///
+/// # Errors
+/// The database's own.
+pub fn adopt(connection: Connection, migrations: &source::Sources) -> Result<(Box<dyn Store>, String)> {
+    let builtin = migrations.for_connection();
+    let (mut store, name, address): (Box<dyn Store>, String, Address) = match connection {
+        Connection::Sqlite(connection) => {
+            let mut store = SqliteStore::adopt(*connection);
+            store.set_migrations(builtin.sqlite);
+            (Box::new(store), "sqlite".into(), Address::Sqlite(":memory:".into()))
+        }
+        #[cfg(feature = "postgres")]
+        Connection::Postgres(connection) => {
+            let mut store = postgres::PgStore::adopt(*connection)?;
+            store.set_migrations(builtin.postgres);
+            let name = store.database()?;
+            (Box::new(store), name, Address::Postgres(String::new()))
+        }
+    };
+    if !migrations.are_for(&address) {
+        store.forget_migrations();
+    }
+    Ok((store, name))
 }
 
 /// Opens a database with the migrations that `db` works with there. Gives its name, for the prompt.

@@ -374,6 +374,8 @@ pub enum Command<'a> {
     Db(Db<'a>, Vec<Name<'a>>),
     /// A dot command: its name without the dot, and its arguments.
     Dot(Name<'a>, Vec<Name<'a>>, Rest<'a>),
+    /// A command that an application adds, likewise.
+    Own(Name<'a>, Vec<Name<'a>>, Rest<'a>),
     /// Nothing but white space and comments.
     Empty,
 }

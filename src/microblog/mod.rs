@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::database::register::Models;
-use crate::model::{Catalog, Entity, infer};
+use crate::model::Catalog;
 use crate::schema::{posts, users};
 use crate::store::Store;
 use diesel::{Associations, Identifiable, Queryable, Selectable};
@@ -47,7 +47,7 @@ pub struct Post {
 #[must_use]
 pub fn models() -> Models {
     Models::new()
-        .model::<User>("user", |user| {
+        .model_with::<User>("user", |user| {
             user.numbered()
                 .max_length(users::username, 64)
                 .max_length(users::email, 120)
@@ -57,7 +57,7 @@ pub fn models() -> Models {
                 .masked(users::password_hash)
                 .display(users::username)
         })
-        .model::<Post>("post", |post| {
+        .model_with::<Post>("post", |post| {
             post.numbered()
                 .max_length(posts::body, 140)
                 .default_now(posts::timestamp)
@@ -74,23 +74,5 @@ pub fn models() -> Models {
 /// # Errors
 /// The database's own.
 pub fn catalog(store: &mut dyn Store) -> Result<Catalog> {
-    let tables = store.tables()?;
-    let microblog = models().into_catalog()?;
-    let has = |entity: &Entity| {
-        tables.iter().any(|table| {
-            table.name == entity.table
-                && entity.columns.iter().all(|wanted| table.columns.iter().any(|column| column.name == wanted.name))
-        })
-    };
-    let whole = tables.is_empty() || microblog.iter().all(|(_, entity)| has(entity));
-    // Partly downgraded: its own versions are on record.
-    let fits = whole
-        || (store.has_migrations_table()?
-            && store.revisions().is_ok_and(|all| all.iter().any(|known| known.script.is_some() && known.applied)));
-    let mut catalog = if fits { microblog } else { Catalog::default() };
-    if !fits {
-        store.forget_migrations();
-    }
-    infer::add_tables(&mut catalog, tables);
-    Ok(catalog)
+    models().catalog_of(store, true)
 }

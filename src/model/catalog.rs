@@ -4,16 +4,35 @@ use super::Entity;
 use crate::text::nearest;
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// An entity's number in its catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntityId(pub(crate) usize);
+
+/// A command that an application adds to the language, as help, Tab and colours know it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExtraCommand {
+    /// What it begins with: `greet`, `.mail`.
+    pub name: String,
+    /// Its heading in help.
+    pub heading: String,
+    /// Its form.
+    pub usage: String,
+    /// What it does, in one line.
+    pub summary: String,
+    /// More to know; may be empty.
+    pub details: String,
+    /// Commands to try.
+    pub examples: Vec<String>,
+}
 
 /// Every entity the shell knows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
     entities: Vec<Entity>,
     names: HashMap<String, Vec<EntityId>>,
+    extra: Arc<[ExtraCommand]>,
 }
 
 impl Catalog {
@@ -31,6 +50,23 @@ impl Catalog {
         }
         self.entities.push(entity);
         id
+    }
+
+    /// Sets the commands that an application adds.
+    pub fn set_extra_commands(&mut self, commands: Arc<[ExtraCommand]>) {
+        self.extra = commands;
+    }
+
+    /// The commands that an application adds, in the order of help.
+    #[must_use]
+    pub fn extra_commands(&self) -> &[ExtraCommand] {
+        &self.extra
+    }
+
+    /// The added command with this name, case-insensitively.
+    #[must_use]
+    pub fn extra_command(&self, name: &str) -> Option<&ExtraCommand> {
+        self.extra.iter().find(|command| command.name.eq_ignore_ascii_case(name))
     }
 
     /// The entity with this number.

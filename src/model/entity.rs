@@ -1,5 +1,6 @@
 //! Entities: one table or view, its columns and its relationships.
 
+use super::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use super::{DataType, EntityId, Value};
 use crate::{Error, Result};
 
@@ -10,6 +11,8 @@ pub enum ColumnDefault {
     Now,
     /// A fixed value, set by the shell.
     Value(Value),
+    /// A value that the application computes when the change is staged.
+    Computed(Computed),
     /// The database's own default, by its SQL text; the shell leaves the column out.
     Database(String),
 }
@@ -35,6 +38,8 @@ pub struct Column {
     pub choices: Vec<String>,
     /// Whether its values are hidden wherever they would be shown.
     pub masked: bool,
+    /// What the application demands of its values.
+    pub checks: Vec<ColumnCheck>,
 }
 
 impl Column {
@@ -51,6 +56,7 @@ impl Column {
             always: false,
             choices: Vec::new(),
             masked: false,
+            checks: Vec::new(),
         }
     }
 
@@ -63,8 +69,8 @@ impl Column {
     /// The value fitted to the column's type, or why it does not fit.
     ///
     /// # Errors
-    /// A value of another type, NULL where it is not allowed, or a text longer than the column's limit (both in
-    /// characters), each naming the column.
+    /// A value of another type, NULL where it is not allowed, a text longer than the column's limit (both in
+    /// characters), or what the application's own checks say, each naming the column.
     pub fn check(&self, value: Value) -> Result<Value> {
         if self.generated {
             return Err(Error::invalid(format!("{} is computed by the database and cannot be set", self.name)));
@@ -93,6 +99,9 @@ impl Column {
                     )));
                 }
             }
+        }
+        for check in &self.checks {
+            check.run(&fitted).map_err(|why| Error::invalid(format!("{}: {why}", self.name)))?;
         }
         Ok(fitted)
     }
@@ -220,6 +229,8 @@ pub struct Entity {
     pub display: Option<usize>,
     /// The unique text column by which a record can be named.
     pub natural_key: Option<usize>,
+    /// What the application demands of a record as a whole.
+    pub checks: Vec<RecordCheck>,
 }
 
 impl Entity {
@@ -245,6 +256,46 @@ impl Entity {
             .iter()
             .map(|column| column.name.as_str())
             .chain(self.relationships.iter().map(|relationship| relationship.name.as_str()))
+    }
+
+    /// What the application's own checks say of a record as it will be; `values` has one for each column.
+    ///
+    /// # Errors
+    /// `Invalid`, in the application's words.
+    pub fn validate(&self, values: &[Value], is_new: bool) -> Result<()> {
+        let record = Proposed { values, is_new };
+        let refused = self.checks.iter().find_map(|check| check.run(&record).err());
+        refused.map_or(Ok(()), |why| Err(Error::invalid(format!("{}: {why}", self.name))))
+    }
+
+    /// [`Entity::validate`] for a new record, of which some columns are given.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_new(&self, given: &[(usize, Value)]) -> Result<()> {
+        if self.checks.is_empty() {
+            return Ok(());
+        }
+        let mut values = vec![Value::Null; self.columns.len()];
+        for (at, value) in given {
+            values[*at] = value.clone();
+        }
+        self.validate(&values, true)
+    }
+
+    /// [`Entity::validate`] for new values of some columns of a record.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_change(&self, row: &[Value], set: &[(usize, Value)]) -> Result<()> {
+        if self.checks.is_empty() {
+            return Ok(());
+        }
+        let mut values = row.to_vec();
+        for (at, value) in set {
+            values[*at] = value.clone();
+        }
+        self.validate(&values, false)
     }
 
     /// Whether this column alone is the primary key, an integer that the database numbers.

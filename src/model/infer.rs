@@ -93,26 +93,8 @@ fn entity(table: TableFacts, taken: &mut HashSet<String>, exact: &HashSet<String
     }
     taken.insert(name.clone());
     taken.insert(many.clone());
-    let unique_text = |index: &Index| match index.columns.as_slice() {
-        [only] if index.unique => {
-            let column = &table.columns[*only];
-            (!column.nullable && matches!(column.data_type, DataType::Text(_)) && !table.key.contains(only))
-                .then_some(*only)
-        }
-        _ => None,
-    };
-    let mut natural: Vec<usize> = table.indexes.iter().filter_map(unique_text).collect();
-    natural.sort_unstable();
-    natural.dedup();
-    let natural_key = if let [only] = natural.as_slice() { Some(*only) } else { None };
-    let text_named = |wanted: &str| {
-        table.columns.iter().position(|column| {
-            snake(&column.name) == wanted && matches!(column.data_type, DataType::Text(_)) && !column.masked
-        })
-    };
-    let display = natural_key.or_else(|| {
-        ["name", "title", "username", "label", "subject", "email"].iter().find_map(|name| text_named(name))
-    });
+    let natural_key = natural_key(&table.columns, &table.key, &table.indexes);
+    let display = display(&table.columns, natural_key);
     Entity {
         title: title(&name),
         name,
@@ -127,7 +109,34 @@ fn entity(table: TableFacts, taken: &mut HashSet<String>, exact: &HashSet<String
         relationships: Vec::new(),
         display,
         natural_key,
+        checks: Vec::new(),
     }
+}
+
+/// The one unique text that is never NULL, if there is just one.
+pub(super) fn natural_key(columns: &[Column], key: &[usize], indexes: &[Index]) -> Option<usize> {
+    let unique_text = |index: &Index| match index.columns.as_slice() {
+        [only] if index.unique => {
+            let column = &columns[*only];
+            (!column.nullable && matches!(column.data_type, DataType::Text(_)) && !key.contains(only)).then_some(*only)
+        }
+        _ => None,
+    };
+    let mut natural: Vec<usize> = indexes.iter().filter_map(unique_text).collect();
+    natural.sort_unstable();
+    natural.dedup();
+    if let [only] = natural.as_slice() { Some(*only) } else { None }
+}
+
+/// The column that stands for a record: its natural key, else a text with a telling name.
+pub(super) fn display(columns: &[Column], natural_key: Option<usize>) -> Option<usize> {
+    let text_named = |wanted: &str| {
+        columns.iter().position(|column| {
+            snake(&column.name) == wanted && matches!(column.data_type, DataType::Text(_)) && !column.masked
+        })
+    };
+    natural_key
+        .or_else(|| ["name", "title", "username", "label", "subject", "email"].iter().find_map(|name| text_named(name)))
 }
 
 fn foreign_key(

@@ -1,13 +1,18 @@
 //! What exists: values, columns, entities, relationships and the catalog. No SQL, no terminal.
 
 mod catalog;
+mod complete;
+mod convert;
 pub mod definition;
 mod entity;
 pub mod infer;
 pub mod names;
+pub mod rule;
 mod value;
 
-pub use catalog::{Catalog, EntityId};
+pub use catalog::{Catalog, EntityId, ExtraCommand};
+pub use complete::complete;
+pub use convert::FromValue;
 pub use entity::{
     Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, Index, Link, ReferentialAction, Relationship,
 };

@@ -59,6 +59,15 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// The value's number, if it is a whole one.
+    #[must_use]
+    pub const fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// The value's text, if it is text.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {

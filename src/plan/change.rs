@@ -69,6 +69,7 @@ fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &dyn R
                 values.push((at, column.data_type.fit(now)?));
             }
             Some(ColumnDefault::Value(value)) => values.push((at, value.clone())),
+            Some(ColumnDefault::Computed(value)) => values.push((at, column.check(value.value())?)),
             Some(ColumnDefault::Database(_)) => {}
             None if column.required() => lacking.push(
                 model

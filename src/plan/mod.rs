@@ -11,6 +11,5 @@ mod scope;
 
 pub use aggregate::{aggregate, distinct};
 pub use change::{assignments, many, writable};
-pub use format::Template;
-pub use read::{Level, Read, level_select, read, records};
+pub use read::{Level, Read, level_select, read};
 pub use resolve::{Bound, Record, Resolver, column, key_columns, literal, reference};

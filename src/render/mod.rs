@@ -170,6 +170,37 @@ impl Renderer {
         self.out.replace(to)
     }
 
+    /// An error as it would be shown.
+    #[must_use]
+    pub fn explain(&self, error: &Error, context: &ErrorContext<'_>) -> String {
+        diagnostic::render(error, context, &self.style)
+    }
+
+    /// Writes bytes to the results as they are.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Io`.
+    pub fn write_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        let sink = self.results()?;
+        sink.buffer.extend_from_slice(bytes);
+        sink.drain_if_full()
+    }
+
+    /// Writes bytes to the messages as they are, at once.
+    ///
+    /// # Errors
+    /// `ClosedPipe` or `Io`.
+    pub fn message_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        let sink = self.messages()?;
+        sink.buffer.extend_from_slice(bytes);
+        sink.flush()
+    }
+
+    /// Sends messages elsewhere from now on; gives where they went before. Call [`Renderer::flush`] first.
+    pub fn set_messages(&mut self, to: Box<dyn Write>) -> Box<dyn Write> {
+        self.err.replace(to)
+    }
+
     /// Writes out what is buffered.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ impl Session {
     ///
     /// # Errors
     /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try. The journal is kept.
-    pub fn commit(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
+    pub(crate) fn commit_only(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         if self.sandbox && !dry_run {
             return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed")
                 .hint("`commit --dry-run` tries it; start without --sandbox to write"));
@@ -51,7 +51,7 @@ impl Session {
     ///
     /// # Errors
     /// `Connection` when the database cannot be reached.
-    pub fn reconnect(&mut self) -> Result<()> {
+    pub(crate) fn reconnect(&mut self) -> Result<()> {
         self.open = false;
         self.flushed = 0;
         self.store.reconnect()

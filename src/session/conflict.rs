@@ -23,7 +23,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's own.
-    pub fn conflicts(&mut self) -> Result<Vec<Conflict>> {
+    pub(crate) fn conflicts(&mut self) -> Result<Vec<Conflict>> {
         // Outside of any transaction of ours: as others see it.
         self.end()?;
         let mut found = Vec::new();
@@ -68,7 +68,7 @@ impl Session {
     ///
     /// # Errors
     /// `Invalid` when there is no such conflict; `Refused` for an edit of a record that is gone.
-    pub fn keep(&mut self, mine: bool, record: Option<(EntityId, Vec<Value>)>) -> Result<usize> {
+    pub(crate) fn keep(&mut self, mine: bool, record: Option<(EntityId, Vec<Value>)>) -> Result<usize> {
         let conflicts: Vec<Conflict> = self
             .conflicts()?
             .into_iter()

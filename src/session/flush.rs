@@ -140,7 +140,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::flush`].
-    pub fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
+    pub(crate) fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
         if self.flushed < self.entries.len()
             && let Some(mut entry) = self.entries.pop()
         {
@@ -163,7 +163,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::flush`].
-    pub fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         let unknown = |change: &Change| matches!(change, Change::Insert { .. }) && change.key(&self.catalog).is_none();
         if !self.entries.iter().flat_map(|entry| &entry.changes).any(unknown) {
             return Ok(());

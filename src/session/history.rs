@@ -118,6 +118,7 @@ impl Session {
     ///
     /// # Errors
     /// `Invalid` when nothing is staged for it; `Refused` when other staged changes need it.
+    #[doc(hidden)]
     pub fn discard(&mut self, entity: EntityId, key: &[Value], column: Option<usize>) -> Result<usize> {
         let mut entries = self.entries.clone();
         let mut taken = 0;

@@ -12,9 +12,11 @@ pub mod net;
 pub mod recovery;
 mod reload;
 mod renumber;
+mod typed;
 
 pub use conflict::Conflict;
 pub use renumber::Renumbered;
+pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
 use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{Select, Statement};
@@ -51,7 +53,21 @@ enum Undone {
     Edit(Vec<Entry>),
 }
 
-/// A database with the changes staged for it.
+/// A database with the changes staged for it: a journal of typed changes, not a transaction.
+///
+/// A session is *clean* until something is *staged*. It may be *flushed*, sent in a transaction that is held open, and is
+/// *committed* all or nothing, or rolled back: see [`State`], and the crate's page for the whole way. Made by
+/// [`Shell::into_session`](crate::Shell::into_session), or borrowed by [`Shell::session`](crate::Shell::session) and
+/// [`Call::session`](crate::Call::session).
+///
+/// | to | call |
+/// | --- | --- |
+/// | stage changes | [`add`](Self::add), [`set`](Self::set), [`delete`](Self::delete) |
+/// | read, with what is staged | [`get`](Self::get), [`read`](Self::read), [`read_with`](Self::read_with) |
+/// | look at what is staged | [`state`](Self::state), [`staged`](Self::staged), [`counts`](Self::counts), [`differences`](Self::differences) |
+/// | go back and forth | [`undo`](Self::undo), [`redo`](Self::redo), [`savepoint`](Self::savepoint), [`rollback_to`](Self::rollback_to) |
+/// | end | [`commit`](Self::commit), [`rollback`](Self::rollback) |
+/// | use Diesel on the same connection | [`connection`](Self::connection) |
 pub struct Session {
     store: Box<dyn Store>,
     catalog: Arc<Catalog>,
@@ -77,11 +93,14 @@ pub struct Session {
     renumbered: Vec<Renumbered>,
     /// The columns of the latest insert, to share among like ones.
     columns: Rc<[usize]>,
+    /// The clock, in UTC.
+    clock: fn() -> chrono::NaiveDateTime,
 }
 
 impl Session {
     /// A session without changes.
     #[must_use]
+    #[doc(hidden)]
     pub fn new(store: Box<dyn Store>, catalog: Arc<Catalog>, hold: Hold) -> Self {
         Self {
             store,
@@ -102,11 +121,17 @@ impl Session {
             warnings: Vec::new(),
             renumbered: Vec::new(),
             columns: Rc::new([]),
+            clock: || chrono::Utc::now().naive_utc(),
         }
     }
 
+    /// Sets the clock, in UTC, that `now` is taken from.
+    pub(crate) fn set_clock(&mut self, clock: fn() -> chrono::NaiveDateTime) {
+        self.clock = clock;
+    }
+
     /// Keeps the journal on disk from now on; what earlier shells left there can be recovered.
-    pub fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
+    pub(crate) fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
         self.keeper = Some(keeper);
         self.left = left;
     }
@@ -135,7 +160,7 @@ impl Session {
     }
 
     /// Refuses every commit from now on.
-    pub const fn set_sandbox(&mut self) {
+    pub(crate) const fn set_sandbox(&mut self) {
         self.sandbox = true;
     }
 
@@ -197,13 +222,41 @@ impl Session {
 
     /// The models.
     #[must_use]
+    #[doc(hidden)]
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
     /// The database itself. Only for what has nothing to do with staged changes: see [`Session::is_clean`].
-    pub fn store(&mut self) -> &mut dyn Store {
+    pub(crate) fn store(&mut self) -> &mut dyn Store {
         &mut *self.store
+    }
+
+    /// The connection as Diesel has it, for the application's own queries: they do not see what is staged, unless it is
+    /// flushed, and what they change is committed at once. None when it is of another type.
+    ///
+    /// ```
+    /// # use diesel::prelude::*;
+    /// # use diesel_shell::Shell;
+    /// # let connection = SqliteConnection::establish(":memory:").unwrap();
+    /// # let mut session = Shell::builder().connection(connection).build()?.into_session();
+    /// if let Some(connection) = session.connection::<SqliteConnection>() {
+    ///     diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY)").execute(connection).unwrap();
+    /// }
+    /// # Ok::<(), diesel_shell::Error>(())
+    /// ```
+    pub fn connection<C: 'static>(&mut self) -> Option<&mut C> {
+        self.store.connection().downcast_mut()
+    }
+
+    /// Works as in a script (changes are collected and sent together, in a transaction that is held), or as at a prompt.
+    ///
+    /// # Errors
+    /// When the database cannot roll back.
+    pub(crate) fn set_scripted(&mut self, scripted: bool) -> Result<()> {
+        self.set_hold(if scripted { Hold::Yes } else { Hold::No })?;
+        self.eager = !scripted;
+        Ok(())
     }
 
     /// What stops the running statement, from another thread; none where nothing can.
@@ -232,12 +285,14 @@ impl Session {
 
     /// The staged entries, oldest first.
     #[must_use]
+    #[doc(hidden)]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// What a commit would send.
     #[must_use]
+    #[doc(hidden)]
     pub fn net(&self) -> Vec<Net> {
         net(&self.entries, &self.catalog)
     }
@@ -265,6 +320,7 @@ impl Session {
     }
 
     /// An insert of these values.
+    #[doc(hidden)]
     pub fn insert(&mut self, entity: EntityId, values: Vec<(usize, Value)>) -> Change {
         if self.columns.len() != values.len()
             || !self.columns.iter().zip(&values).all(|(known, (column, _))| known == column)
@@ -282,6 +338,7 @@ impl Session {
     ///
     /// # Errors
     /// What the database objects to; nothing is staged then.
+    #[doc(hidden)]
     pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
         let mut entry = Entry { number: self.next, place, changes };
         match self.hold {
@@ -359,7 +416,7 @@ impl Session {
     ///
     /// # Errors
     /// What `work` returns, or the database's own.
-    pub fn trying<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn trying<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         self.end()?;
         self.begin(true)?;
         self.renumber()?;
@@ -374,7 +431,7 @@ impl Session {
     ///
     /// # Errors
     /// `Refused` when something is staged; what `work` returns.
-    pub fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         if !self.entries.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
         }
@@ -386,7 +443,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's own; nothing is written then.
-    pub fn commit_direct(&mut self) -> Result<()> {
+    pub(crate) fn commit_direct(&mut self) -> Result<()> {
         if self.open {
             if let Err(error) = self.store.commit() {
                 self.end()?;
@@ -401,7 +458,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database cannot roll back.
-    pub fn abandon(&mut self) -> Result<()> {
+    pub(crate) fn abandon(&mut self) -> Result<()> {
         self.end()
     }
 
@@ -409,7 +466,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database cannot roll back.
-    pub fn undo_unstaged(&mut self) -> Result<()> {
+    pub(crate) fn undo_unstaged(&mut self) -> Result<()> {
         self.end()
     }
 
@@ -417,6 +474,7 @@ impl Session {
     ///
     /// # Errors
     /// The database's, and whatever `each` returns.
+    #[doc(hidden)]
     pub fn query(&mut self, select: &Select, each: &mut Each<'_>) -> Result<()> {
         self.reading(|store, catalog| store.query(catalog, &Statement::Select(select), each))
     }
@@ -425,7 +483,7 @@ impl Session {
     ///
     /// # Errors
     /// What `work` returns, or the database's own when the changes cannot be applied.
-    pub fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+    pub(crate) fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         if self.hold == Hold::Yes {
             self.flush()?;
             return work(&mut *self.store, &self.catalog);

@@ -17,7 +17,7 @@ impl Session {
     ///
     /// # Errors
     /// `Refused` when something is staged for a table or column that is gone; nothing has changed then.
-    pub fn set_catalog(&mut self, catalog: Arc<Catalog>) -> Result<()> {
+    pub(crate) fn set_catalog(&mut self, catalog: Arc<Catalog>) -> Result<()> {
         let old = Arc::clone(&self.catalog);
         let moved = Moved { from: &old, to: &catalog };
         let entries = moved.entries(&self.entries)?;

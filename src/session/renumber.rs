@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// Keys that changed since they were last taken, oldest first.
-    pub fn take_renumbered(&mut self) -> Vec<Renumbered> {
+    pub(crate) fn take_renumbered(&mut self) -> Vec<Renumbered> {
         std::mem::take(&mut self.renumbered)
     }
 

@@ -191,7 +191,14 @@ impl World for Surroundings<'_> {
     }
 
     fn settings(&self) -> Vec<(String, Vec<String>)> {
-        self.0.try_borrow().map(|console| console.screen.choices()).unwrap_or_default()
+        let Ok(console) = self.0.try_borrow() else { return Vec::new() };
+        console.screen.choices().into_iter().chain(console.context.own.choices()).collect()
+    }
+
+    fn arguments(&self, command: &str, earlier: &[&str], typed: &str) -> Vec<String> {
+        // Cloned, so that the application's closure finds the console free.
+        let Ok(own) = self.0.try_borrow().map(|console| console.context.own.clone()) else { return Vec::new() };
+        own.complete(command, earlier, typed)
     }
 
     fn revisions(&self) -> Vec<(String, String)> {

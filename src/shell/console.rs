@@ -2,6 +2,7 @@
 
 use super::pager::{Pager, Paging};
 use super::progress::{Bar, Busy};
+use super::reply::Reply;
 use crate::command::{self, Context, Flow, Front, Migrating, Origin};
 use crate::language;
 use crate::model::Cell;
@@ -44,6 +45,8 @@ pub struct Opened {
     pub migrating: Migrating,
     /// Whether what would empty the database is refused.
     pub protected: bool,
+    /// Reads its models again.
+    pub models: command::Models,
 }
 
 /// Opens a database by its URL.
@@ -91,6 +94,12 @@ pub struct Screen {
     /// What is collected, and the mode from before.
     collecting: Option<(Rc<RefCell<Vec<u8>>>, Box<dyn Write>, Style)>,
     original: Option<Box<dyn Write>>,
+    /// Results are collected as data instead of being written.
+    pub(super) reply: Option<Reply>,
+    /// Results go to the process's own standard output, so that programs behind a `|` may write there too.
+    pub is_process: bool,
+    /// Messages go to a terminal, which has a clipboard.
+    pub has_clipboard: bool,
 }
 
 impl Console {
@@ -111,6 +120,9 @@ impl Console {
             opener,
             collecting: None,
             original: None,
+            reply: None,
+            is_process: false,
+            has_clipboard: false,
         };
         Self { prompt, connections: Vec::new(), template: None, begin: || {}, context, screen }
     }
@@ -189,14 +201,23 @@ impl Console {
         self.screen.rest();
         self.screen.renderer.flush()?;
         let _ = self.screen.pager.end();
-        let mut child = Command::new("sh")
-            .args(["-c", program])
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
+        let mut command = Command::new("sh");
+        command.args(["-c", program]).stdin(Stdio::piped());
+        if !self.screen.is_process {
+            command.stdout(Stdio::piped());
+        }
+        let mut child =
+            command.spawn().map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
         let Some(stdin) = child.stdin.take() else {
             return Err(Error::new(ErrorKind::Io, format!("cannot write to `{program}`")));
         };
+        // Read while it is written to, so that neither waits for the other.
+        let reader = child.stdout.take().map(|mut stdout| {
+            std::thread::spawn(move || {
+                let mut text = Vec::new();
+                std::io::Read::read_to_end(&mut stdout, &mut text).map(|_| text)
+            })
+        });
         let before = self.screen.renderer.set_results(Box::new(stdin));
         let style = self.screen.renderer.style().clone();
         let plain = self.screen.renderer.style_mut();
@@ -207,6 +228,9 @@ impl Console {
         drop(self.screen.renderer.set_results(before));
         *self.screen.renderer.style_mut() = style;
         child.wait()?;
+        if let Some(Ok(text)) = reader.and_then(|reader| reader.join().ok()) {
+            self.screen.renderer.write_raw(&text)?;
+        }
         match done.and_then(|flow| flushed.map(|()| flow)) {
             // It has read enough.
             Err(error) if error.kind == ErrorKind::ClosedPipe => Ok(Flow::Next),
@@ -246,9 +270,11 @@ impl Console {
         }
         let opened = (self.screen.opener)(url)?;
         self.context.session = opened.session;
+        self.context.session.set_clock(self.context.clock);
         self.context.version = opened.version;
         self.context.migrating = opened.migrating;
         self.context.protected = opened.protected;
+        self.context.models = opened.models;
         self.context.name.clone_from(&opened.name);
         self.prompt = opened.prompt;
         self.context.variables.clear();
@@ -262,7 +288,9 @@ impl Console {
     /// # Errors
     /// When writing fails.
     pub fn show_error(&mut self, error: &Error, command: &str, place: &Place, script: bool) -> Result<()> {
-        let source = script.then(|| place.source.to_string());
+        // A command that no file and no `-c` has in it stands nowhere.
+        let source = (script && !place.source.is_empty()).then(|| place.source.to_string());
+        let command = if place.source.is_empty() { "" } else { command };
         let context = ErrorContext { command, source: source.as_deref(), line: place.line, column: place.column };
         self.screen.error(error, &context)
     }
@@ -301,12 +329,19 @@ impl Screen {
         if self.shows_progress {
             *self.busy.borrow_mut() = Some(Busy::new());
             let busy = Rc::clone(&self.busy);
-            self.pager.begin(Some(Box::new(move || drop(busy.borrow_mut().take()))));
+            self.pager.begin(Some(Box::new(move || {
+                busy.borrow_mut().take();
+            })));
         }
     }
 
+    /// Where results go as data, unless a command collects its own text (`.export`, `.copy`).
+    fn reply(&mut self) -> Option<&mut Reply> {
+        self.reply.as_mut().filter(|_| self.collecting.is_none())
+    }
+
     fn rest(&self) {
-        drop(self.busy.borrow_mut().take());
+        self.busy.borrow_mut().take();
     }
 
     /// Settings with the values that they can have, for completion.
@@ -336,31 +371,57 @@ impl Screen {
 
 impl Report for Screen {
     fn begin(&mut self, header: &Header) -> Result<()> {
+        if let Some(reply) = self.reply() {
+            reply.begin(header);
+            return Ok(());
+        }
         self.renderer.begin(header)
     }
     fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
         if (self.interrupted)() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
         }
+        if let Some(reply) = self.reply() {
+            reply.row(cells, mark);
+            return Ok(());
+        }
         self.renderer.row(cells, mark)
     }
     fn end(&mut self) -> Result<()> {
+        if self.reply().is_some() {
+            return Ok(());
+        }
         self.renderer.end()
     }
     fn tree(&mut self, tree: &Tree) -> Result<()> {
+        if let Some(reply) = self.reply() {
+            reply.tree(tree);
+            return Ok(());
+        }
         self.renderer.tree(tree)
     }
     fn line(&mut self, text: &str) -> Result<()> {
+        if let Some(reply) = self.reply() {
+            reply.line(text);
+            return Ok(());
+        }
         self.renderer.line(text)
     }
     fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        if self.reply().is_some() {
+            return self.line(&format!("{sign} {text}"));
+        }
         self.renderer.marked(sign, text)
     }
     fn wants_notices(&self) -> bool {
-        self.renderer.wants_notices()
+        self.reply.is_some() || self.renderer.wants_notices()
     }
     fn notice(&mut self, level: Level, text: &str) -> Result<()> {
         self.rest();
+        if let Some(reply) = &mut self.reply {
+            reply.notice(level, text);
+            return Ok(());
+        }
         self.renderer.notice(level, text)
     }
     fn error(&mut self, error: &Error, context: &ErrorContext<'_>) -> Result<()> {
@@ -529,16 +590,13 @@ impl Front for Screen {
 
     fn clipboard(&mut self, text: &[u8]) -> Result<()> {
         use base64::Engine as _;
-        use std::io::IsTerminal as _;
-        let mut stderr = std::io::stderr();
-        if !stderr.is_terminal() {
+        if !self.has_clipboard {
             return Err(Error::new(ErrorKind::Refused, "there is no terminal, so there is no clipboard")
                 .hint("`.export FILE QUERY` writes a file"));
         }
         // Operating System Command 52, "Manipulate Selection Data": xterm's control sequences.
         let coded = base64::engine::general_purpose::STANDARD.encode(text);
-        write!(stderr, "\x1b]52;c;{coded}\x07")?;
-        Ok(stderr.flush()?)
+        self.renderer.message_raw(format!("\x1b]52;c;{coded}\x07").as_bytes())
     }
 
     fn history(&self) -> Vec<String> {

@@ -266,7 +266,7 @@ fn leave(editor: &mut Editor, shared: &Rc<RefCell<Console>>) -> Result<bool> {
             return Ok(true);
         };
         match answer.trim().to_lowercase().as_str() {
-            "c" | "commit" => match console.context.session.commit(false, &[]) {
+            "c" | "commit" => match console.context.session.commit() {
                 Ok(counts) => {
                     console.screen.notice(Level::Info, &format!("committed: {counts}"))?;
                     return Ok(true);

@@ -37,6 +37,8 @@ struct State {
     program: Option<Vec<String>>,
     /// Rows of the screen; none where there is no screen.
     height: Option<usize>,
+    /// The screen itself.
+    screen: Option<Box<dyn Write>>,
     held: Vec<u8>,
     lines: usize,
     running: Option<(Child, ChildStdin)>,
@@ -54,10 +56,10 @@ pub struct Pager(Rc<RefCell<State>>);
 struct PagedOut(Rc<RefCell<State>>);
 
 impl Pager {
-    /// A pager for a screen of this height.
+    /// A pager before a screen of this height; nothing is held back where the height is not known.
     #[must_use]
-    pub fn new(program: Option<Vec<String>>, height: Option<usize>) -> Self {
-        Self(Rc::new(RefCell::new(State { program, height, ..State::default() })))
+    pub fn new(program: Option<Vec<String>>, height: Option<usize>, screen: Box<dyn Write>) -> Self {
+        Self(Rc::new(RefCell::new(State { program, height, screen: Some(screen), ..State::default() })))
     }
 
     /// Where results are written to.
@@ -109,9 +111,10 @@ impl State {
         if let Some(first) = self.first.take() {
             first();
         }
-        let mut screen = std::io::stdout();
-        screen.write_all(&self.held)?;
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        let written = screen.write_all(&self.held);
         self.held.clear();
+        written?;
         screen.flush()
     }
 

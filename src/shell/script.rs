@@ -3,8 +3,10 @@
 //! Not by rustyline, which on a pipe drops an unfinished last command and obeys backspaces in the text.
 
 use super::console::Console;
+use super::status::Status;
 use crate::command::Flow;
 use crate::language::{Scan, Scanner};
+use crate::outcome::{Level, Report};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::io::{BufRead, BufReader, Read};
@@ -218,4 +220,21 @@ pub struct Ended {
     pub failed: Option<ErrorKind>,
     /// It asked to leave, or stopped at an error.
     pub quit: bool,
+}
+
+/// The end of scripts: what is staged and not committed is discarded, and that is said.
+///
+/// # Errors
+/// When the database cannot roll back, or writing fails.
+pub fn finish(ended: Ended, console: &mut Console) -> Result<Status> {
+    let mut status = ended.failed.map_or(Status::SUCCESS, Status::of);
+    if !console.context.session.is_clean() {
+        let counts = console.context.session.rollback()?;
+        console.screen.notice(Level::Warning, &format!("discarded at the end, not committed: {counts}"))?;
+        if status.is_success() {
+            status = Status::of(ErrorKind::Discarded);
+        }
+    }
+    console.flush()?;
+    Ok(status)
 }

@@ -29,7 +29,8 @@ const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgre
 /// A PostgreSQL database.
 pub struct PgStore {
     connection: PgConnection,
-    url: String,
+    /// None for a connection that was handed over.
+    url: Option<String>,
     migrations: Option<Migrations<Pg>>,
     folder: Option<PathBuf>,
     echo: Option<Vec<String>>,
@@ -47,12 +48,18 @@ fn establish(url: &str) -> Result<(PgConnection, i32)> {
             format!("cannot connect: {}", super::url::without_password(text.trim_end(), url)),
         )
     })?;
+    let process = prepare(&mut connection)?;
+    Ok((connection, process))
+}
+
+/// Tells a connection what every one is told, and asks for its process.
+fn prepare(connection: &mut PgConnection) -> Result<i32> {
     connection.batch_execute(SETTINGS).map_err(|e| translate(&e))?;
     let process = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()"))
-        .get_result(&mut connection)
+        .get_result(connection)
         // An engine without processes cannot be asked to cancel by one.
         .unwrap_or(0);
-    Ok((connection, process))
+    Ok(process)
 }
 
 impl PgStore {
@@ -62,24 +69,30 @@ impl PgStore {
     /// `Connection`, without the URL's password.
     pub fn open(url: &str) -> Result<Self> {
         let (connection, process) = establish(url)?;
-        Ok(Self {
-            connection,
-            url: url.to_owned(),
-            migrations: None,
-            folder: None,
-            echo: None,
-            facts: Facts {
-                name: "PostgreSQL",
-                dialect: Dialect::Postgres,
-                failure_aborts: true,
-                sequences: true,
-                binary_order: false,
-                batch: 1_000,
-                max_binds: 60_000,
-            },
-            read_only: false,
-            process,
-        })
+        Ok(Self::over(connection, process, Some(url.to_owned())))
+    }
+
+    /// Takes over a connection that an application opened. The session's spelling of dates and the like is set on it; if
+    /// it is lost it cannot be made again.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn adopt(mut connection: PgConnection) -> Result<Self> {
+        let process = prepare(&mut connection)?;
+        Ok(Self::over(connection, process, None))
+    }
+
+    fn over(connection: PgConnection, process: i32, url: Option<String>) -> Self {
+        let facts = Facts {
+            name: "PostgreSQL",
+            dialect: Dialect::Postgres,
+            failure_aborts: true,
+            sequences: true,
+            binary_order: false,
+            batch: 1_000,
+            max_binds: 60_000,
+        };
+        Self { connection, url, migrations: None, folder: None, echo: None, facts, read_only: false, process }
     }
 
     /// The name of the database that the connection is to.
@@ -188,7 +201,10 @@ impl Store for PgStore {
     }
 
     fn reconnect(&mut self) -> Result<()> {
-        (self.connection, self.process) = establish(&self.url)?;
+        let url = self.url.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Connection, "the application opened the connection, so only it can open another")
+        })?;
+        (self.connection, self.process) = establish(url)?;
         if self.read_only { self.set_read_only() } else { Ok(()) }
     }
 
@@ -306,8 +322,12 @@ impl Store for PgStore {
         Ok(RawOutcome { affected: if writes { count } else { 0 }, changed_schema: false })
     }
 
+    fn connection(&mut self) -> &mut dyn std::any::Any {
+        &mut self.connection
+    }
+
     fn cancel(&self) -> Option<Cancel> {
-        let (url, process) = (self.url.clone(), self.process);
+        let (url, process) = (self.url.clone()?, self.process);
         (process != 0).then(|| -> Cancel {
             Box::new(move || {
                 // From a connection of its own; if that fails there is nobody to tell.

@@ -32,9 +32,17 @@ pub struct Handle(Arc<Mutex<Address>>);
 struct Address(usize);
 
 impl Handle {
+    /// Of a connection that somebody else opened: nothing can interrupt it.
+    pub fn none() -> Self {
+        Self(Arc::new(Mutex::new(Address(0))))
+    }
+
     /// What interrupts the connection, from any thread.
     pub fn cancel(&self) -> Option<Cancel> {
         let address = Arc::clone(&self.0);
+        if address.lock().unwrap_or_else(PoisonError::into_inner).0 == 0 {
+            return None;
+        }
         Some(Box::new(move || {
             let address = address.lock().unwrap_or_else(PoisonError::into_inner);
             if address.0 != 0 {

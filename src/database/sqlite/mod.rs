@@ -81,23 +81,27 @@ impl SqliteStore {
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
         }
-        Ok(Self {
-            handle,
-            connection,
-            migrations: None,
-            folder: None,
-            read_only: false,
-            echo: None,
-            facts: Facts {
-                name: "SQLite",
-                dialect: Dialect::Sqlite,
-                failure_aborts: false,
-                sequences: false,
-                binary_order: true,
-                batch: 200,
-                max_binds: 30_000,
-            },
-        })
+        Ok(Self::over(connection, handle))
+    }
+
+    /// Takes over a connection that an application opened, with the settings that it gave it. Its statements cannot be
+    /// interrupted from another thread: Diesel does not give its handle away.
+    #[must_use]
+    pub fn adopt(connection: SqliteConnection) -> Self {
+        Self::over(connection, interrupt::Handle::none())
+    }
+
+    fn over(connection: SqliteConnection, handle: interrupt::Handle) -> Self {
+        let facts = Facts {
+            name: "SQLite",
+            dialect: Dialect::Sqlite,
+            failure_aborts: false,
+            sequences: false,
+            binary_order: true,
+            batch: 200,
+            max_binds: 30_000,
+        };
+        Self { handle, connection, migrations: None, folder: None, read_only: false, echo: None, facts }
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -262,6 +266,10 @@ impl Store for SqliteStore {
             affected: usize::try_from(after.0 - before.0).unwrap_or(0),
             changed_schema: after.1 != before.1,
         })
+    }
+
+    fn connection(&mut self) -> &mut dyn std::any::Any {
+        &mut self.connection
     }
 
     fn cancel(&self) -> Option<Cancel> {

@@ -502,13 +502,18 @@ impl<'a, 'c> Parser<'a, 'c> {
     /// `user 1 posts`: a command that begins with a model.
     fn model_first(&mut self, first: Token) -> Result<Command<'a>> {
         let word = self.slice(first.span);
+        if self.catalog.extra_command(word).is_some() {
+            return self.own_command(first);
+        }
         let known = self.catalog.is_model(word) || self.text[first.span.end..].starts_with('.');
         if known {
             return self.bare_query();
         }
         let verbs = table::COMMANDS.iter().map(|command| command.name.split(' ').next().unwrap_or_default());
+        let verbs = verbs.chain(self.catalog.extra_commands().iter().map(|command| command.name.as_str()));
         let models = self.catalog.iter().flat_map(|(_, entity)| [entity.name.as_str(), entity.plural.as_str()]);
-        let bare_dot = table::find(&format!(".{word}")).is_some();
+        let dotted = format!(".{word}");
+        let bare_dot = table::find(&dotted).is_some() || self.catalog.extra_command(&dotted).is_some();
         let error =
             Error { kind: ErrorKind::Syntax, ..Error::unknown(format!("there is no command or model `{word}`")) };
         let error = error.at(first.span);
@@ -546,11 +551,7 @@ impl<'a, 'c> Parser<'a, 'c> {
                     .hint("`.help` lists them"));
             }
         };
-        let start = name.span.end;
-        let raw = &self.text[start..];
-        let trimmed = raw.trim();
-        let at = start + (raw.len() - raw.trim_start().len());
-        let rest = Name { text: Cow::Borrowed(trimmed), span: Span::new(at, at + trimmed.len()) };
+        let rest = self.rest_behind(name.span);
         // A wrapped command or SQL has its own syntax; the others take words.
         let arguments = if matches!(name.text.as_ref(), "sql" | "explain" | "watch" | "copy" | "copy-to" | "export") {
             Vec::new()
@@ -558,6 +559,23 @@ impl<'a, 'c> Parser<'a, 'c> {
             self.arguments()?
         };
         Ok(Command::Dot(name, arguments, rest))
+    }
+
+    /// `greet susan`: a command that an application adds takes words, as the shell's own do.
+    fn own_command(&mut self, first: Token) -> Result<Command<'a>> {
+        self.next();
+        self.note(first.span, Role::Keyword);
+        let name = Name { text: Cow::Borrowed(self.slice(first.span)), span: first.span };
+        let rest = self.rest_behind(first.span);
+        Ok(Command::Own(name, self.arguments()?, rest))
+    }
+
+    /// Everything behind a name, trimmed.
+    fn rest_behind(&self, name: Span) -> Name<'a> {
+        let raw = &self.text[name.end..];
+        let trimmed = raw.trim();
+        let at = name.end + (raw.len() - raw.trim_start().len());
+        Name { text: Cow::Borrowed(trimmed), span: Span::new(at, at + trimmed.len()) }
     }
 
     /// Words and quoted texts up to the end.
