@@ -391,11 +391,15 @@ fn understood(found: &[Difference], dialect: Dialect) -> Result<()> {
         // Said by default, or left to the order.
         let idle = ["(", ")", ",", "null", "asc", "no", "action", "on", "delete", "update", "constraint", "match", "simple",
             "if", "not", "exists", "virtual", "always", "generated", "deferrable", "initially", "immediate", "full", "partial"];
+        // A constraint on one column names it where it stands with the table, and not where it stands with the column.
+        let enough = |word: &str| match have.get(word) {
+            Some(_) if table.column(word).is_some() || word == "key" => usize::MAX,
+            count => count.copied().unwrap_or(0),
+        };
         let missing: Vec<String> = words(&table.text)
             .into_iter()
-            .filter(|(word, count)| !idle.contains(&word.as_str()) && have.get(word).copied().unwrap_or(0) < *count)
+            .filter(|(word, count)| !idle.contains(&word.as_str()) && enough(word) < *count)
             .map(|(word, _)| word)
-            .filter(|word| word != "key" || !written.to_lowercase().contains("key"))
             .collect();
         // The name of a NOT NULL constraint is all that may be lost; it means nothing to SQLite.
         let named: Vec<String> = {

@@ -17,8 +17,8 @@ pub fn schema(schema: &Schema, dialect: Dialect) -> String {
             if at > 0 {
                 out.push('\n');
             }
-            out.push_str("    #[derive(diesel::query_builder::QueryId, diesel::sql_types::SqlType)]\n");
-            out.push_str(&format!("    #[diesel(postgres_type(name = \"{sql}\"))]\n    pub struct {rust};\n"));
+            out.push_str("    #[derive(diesel::sql_types::SqlType)]\n");
+            out.push_str(&format!("    #[diesel(postgres_type({sql}))]\n    pub struct {rust};\n"));
         }
         out.push_str("}\n\n");
     }
@@ -166,7 +166,7 @@ fn limit(column: &Column, dialect: Dialect) -> Option<u32> {
         return None;
     }
     let (base, limit) = canonical(&column.type_name, dialect);
-    matches!(base.as_str(), "character varying" | "character").then(|| limit.parse().ok()).flatten()
+    matches!(base.as_str(), "character varying" | "character" | "bit" | "bit varying").then(|| limit.parse().ok()).flatten()
 }
 
 /// Types of PostgreSQL that Diesel has by the name that its short name gives.
@@ -179,13 +179,21 @@ const KNOWN: [&str; 58] = [
     "SmallSerial", "BigSerial", "Serial", "Bytea", "Bpchar", "Macaddr", "Macaddr8",
 ];
 
-/// Types that Diesel has no name for: by Rust name, with the name in the database.
+/// Types that Diesel has no name for: by Rust name, with what says which type of the database it is.
 fn custom_types(tables: &[&Table], dialect: Dialect) -> BTreeMap<String, String> {
     if dialect == Dialect::Sqlite {
         return BTreeMap::new();
     }
-    let types = tables.iter().flat_map(|table| &table.columns).map(|column| column.short_type.trim_start_matches('_'));
-    types.map(|sql| (camel(sql), sql.to_owned())).filter(|(rust, _)| !KNOWN.contains(&rust.as_str())).collect()
+    tables
+        .iter()
+        .flat_map(|table| &table.columns)
+        .map(|column| {
+            let sql = column.short_type.trim_start_matches('_');
+            let schema = column.type_schema.as_ref().map_or_else(String::new, |schema| format!(", schema = {schema:?}"));
+            (camel(sql), format!("name = {sql:?}{schema}"))
+        })
+        .filter(|(rust, _)| !KNOWN.contains(&rust.as_str()))
+        .collect()
 }
 
 /// `int4` becomes `Int4`, `pg_lsn` becomes `PgLsn`.

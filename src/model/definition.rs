@@ -150,6 +150,8 @@ pub struct Column {
     pub type_name: String,
     /// PostgreSQL's short name of the type, of what a domain is made of, or of an array: `int4`, `_text`.
     pub short_type: String,
+    /// The schema of that type, where it is not the default one.
+    pub type_schema: Option<String>,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// The default, as SQL.

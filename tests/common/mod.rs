@@ -59,6 +59,11 @@ impl Shell {
         shell
     }
 
+    /// A folder without any database.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), arguments: Vec::new() }
+    }
+
     /// A microblog with john (1) and susan (2), and a post each.
     pub fn seeded() -> Self {
         let shell = Self::new();

@@ -97,3 +97,11 @@ pub fn database(shell: &Path) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     url(server, &name)
 }
+
+/// A program of the server's installation.
+pub fn binary(name: &str) -> PathBuf {
+    let folder = binaries().expect("PostgreSQL");
+    // What stands on the path may be a link to where the rest is.
+    let real = std::fs::canonicalize(folder.join("initdb")).unwrap();
+    real.with_file_name(name)
+}

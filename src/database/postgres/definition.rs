@@ -20,6 +20,10 @@ const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attname::text AS name, 
     pg_catalog.pg_get_expr(d.adbin, d.adrelid)::text AS default_sql, \
     (SELECT coalesce(b.typname, t.typname)::text FROM pg_catalog.pg_type t \
         LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype WHERE t.oid = a.atttypid) AS short_type, \
+    (SELECT nullif(n.nspname, current_schema())::text FROM pg_catalog.pg_type t \
+        LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
+        JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(b.typnamespace, t.typnamespace) \
+        WHERE t.oid = a.atttypid) AS type_schema, \
     a.attidentity::text AS identity, a.attgenerated::text AS generated, \
     (SELECT c.collname::text FROM pg_catalog.pg_collation c, pg_catalog.pg_type t \
         WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS collation, \
@@ -87,6 +91,8 @@ struct ColumnRow {
     type_name: String,
     #[diesel(sql_type = Text)]
     short_type: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    type_schema: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     default_sql: Option<String>,
     #[diesel(sql_type = Text)]
@@ -211,6 +217,7 @@ fn column(row: ColumnRow) -> Column {
         name: row.name,
         type_name: row.type_name,
         short_type: row.short_type,
+        type_schema: row.type_schema,
         nullable: !row.not_null,
         collation: row.collation,
         ..Column::default()

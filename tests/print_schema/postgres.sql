@@ -1,0 +1,5 @@
+CREATE TYPE mood AS ENUM ('sad','ok'); CREATE DOMAIN posint AS integer CHECK (VALUE > 0);
+CREATE TABLE users (id SERIAL PRIMARY KEY, name VARCHAR(20) NOT NULL, m mood, ms mood[], tags TEXT[] NOT NULL, at TIMESTAMPTZ, ts TIMESTAMP NOT NULL, d DATE, t TIME, n NUMERIC(10,2), f REAL, g DOUBLE PRECISION, big BIGINT, small SMALLINT, b BYTEA, j JSON, jb JSONB, u UUID, ip INET, c CHAR(3), iv INTERVAL, r INT4RANGE, mac MACADDR, p posint, bo BOOLEAN, l pg_lsn, tt TIMETZ, bb BIT(4), x XML, pt POINT);
+CREATE TABLE posts (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users, "type" TEXT, "odd name" TEXT);
+CREATE TABLE "Weird Table" (id INT PRIMARY KEY, posts INT);
+CREATE TABLE likes (user_id INTEGER REFERENCES users, post_id BIGINT REFERENCES posts, PRIMARY KEY (user_id, post_id));
