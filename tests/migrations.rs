@@ -463,6 +463,10 @@ fn rows_that_would_fail_are_named_beforehand_and_afterwards() {
         project(&shell);
         let (database, wanted) = (family(&shell), Database::new(&shell, "wanted"));
         database.run("INSERT INTO users (id, name, age) VALUES (4, NULL, 1), (9, NULL, 1), (12, 'john', -1)");
+        if !on_postgres() {
+            // It names what some of these drop, which would rightly be refused.
+            database.run("DROP TRIGGER noted");
+        }
         let run = |after: &str, warning: &str| {
             wanted.run("DROP TABLE IF EXISTS posts");
             wanted.run("DROP TABLE IF EXISTS users");
@@ -480,5 +484,306 @@ fn rows_that_would_fail_are_named_beforehand_and_afterwards() {
         run(&FAMILY.replace("name VARCHAR(40)", "name INTEGER"), "are no whole numbers");
         database.run("UPDATE users SET age = 99 WHERE id = 4");
         run(&FAMILY.replace("age INTEGER", "age INTEGER REFERENCES users (id)"), "users.age is to refer to users: ");
+    });
+}
+
+#[test]
+fn a_failing_migration_names_file_line_statement_and_rows() {
+    both(|| {
+        let shell = bare();
+        let folder = project(&shell);
+        let (database, wanted) = (family(&shell), Database::new(&shell, "wanted"));
+        database.run("INSERT INTO users (id, name, age) VALUES (4, NULL, 1), (9, NULL, 1)");
+        wanted.run(&sql(&FAMILY.replace("name VARCHAR(40)", "name VARCHAR(40) NOT NULL")));
+        shell.run(&[&database.0, "db", "migrate", "names", "--like", &wanted.0], "").ok();
+        shell
+            .run(&[&database.0, "db", "upgrade"], "")
+            .fails(1)
+            .stderr_has("names/up.sql:")
+            .stderr_has("in: ")
+            .stderr_has("2 rows are NULL, ids 4, 9")
+            .stderr_has("nothing was changed");
+        shell.run(&[&database.0, "db", "current"], "").ok().stdout("base: no migration is applied\n");
+        std::fs::remove_dir_all(written(&folder).pop().unwrap()).unwrap();
+        // Foreign keys are checked before the end, and rows that were lost before are no obstacle.
+        if !on_postgres() {
+            database.run("PRAGMA foreign_keys = OFF; INSERT INTO posts (id, body, user_id) VALUES (50, 'x', 77)");
+            migration(&folder, "2020-01-01-000000_fine", "-- nothing\nSELECT 1;", "SELECT 1;");
+            migration(&folder, "2020-01-02-000000_loses", "DELETE FROM users WHERE id = 1;", "SELECT 1;");
+            shell
+                .run(&[&database.0, "db", "upgrade"], "")
+                .fails(1)
+                .stderr_has("upgraded: 2020-01-01-000000_fine")
+                .stderr_has("cannot apply 2020-01-02-000000_loses at up.sql: it leaves 2 rows that refer to rows that are not there")
+                .stderr_has("posts row 1: user_id 1 is not in users");
+            assert_eq!(database.rows("users").len(), 4);
+        }
+    });
+}
+
+#[test]
+fn what_was_edited_or_has_gone_is_known_and_can_be_undone() {
+    both(|| {
+        let shell = bare();
+        let folder = project(&shell);
+        let database = Database::new(&shell, "database");
+        migration(&folder, "2020-01-01-000000_a", "CREATE TABLE a (x INTEGER);", "DROP TABLE a;");
+        migration(&folder, "2020-01-02-000000_b", "CREATE TABLE b (x INTEGER);", "DROP TABLE b;");
+        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        database.run("CREATE TABLE other (x INTEGER)");
+        db(&["upgrade"]).ok().stderr_has("upgraded: 2020-01-01-000000_a").stderr_has("upgraded: 2020-01-02-000000_b");
+        db(&["status"]).ok().stdout("at head: all 2 revisions are applied\n").stderr_lacks("warning");
+        std::fs::write(folder.join("2020-01-01-000000_a/up.sql"), "CREATE TABLE a (x INTEGER, y INTEGER);").unwrap();
+        std::fs::remove_dir_all(folder.join("2020-01-02-000000_b")).unwrap();
+        db(&["status"])
+            .ok()
+            .stdout("at head: all 2 revisions are applied; 1 edited since; 1 with its folder gone\n")
+            .stderr_has("2020-01-01-000000_a was edited after it was applied")
+            .stderr_has("20200102000000 is applied, but its folder is gone: `db downgrade` can still revert it");
+        db(&["history"]).ok().stdout_has("applied, edited since").stdout_has("applied, current, head, folder gone");
+        db(&["downgrade"]).ok();
+        assert_eq!(database.tables(), ["a", "other"]);
+        db(&["downgrade", "base"]).ok();
+        assert_eq!(database.tables(), ["other"]);
+        // Nothing is on record of what another tool applied.
+        migration(&folder, "2020-01-02-000000_b", "CREATE TABLE b (x INTEGER);", "DROP TABLE b;");
+        db(&["upgrade"]).ok();
+        database.run("DELETE FROM __diesel_shell_migrations");
+        std::fs::remove_dir_all(folder.join("2020-01-02-000000_b")).unwrap();
+        db(&["downgrade"]).fails(1).stderr_has("its folder is gone and nothing of it is on record").stderr_has("db stamp");
+        db(&["stamp", "2020-01-01"]).ok();
+        db(&["current"]).ok().stdout("2020-01-01-000000_a (head)\n");
+    });
+}
+
+/// diesel_cli is this library with a command line.
+#[test]
+fn diesel_goes_on_where_we_stopped_and_the_other_way_round() {
+    use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+    both(|| {
+        let shell = bare();
+        let folder = project(&shell);
+        let database = Database::new(&shell, "database");
+        database.run("CREATE TABLE other (x INTEGER)");
+        for (name, table) in [("2020-01-01-000000_a", "a"), ("2020-01-02-000000_b", "b"), ("00000000000003_c", "c")] {
+            migration(&folder, name, &format!("CREATE TABLE {table} (x INTEGER);"), &format!("DROP TABLE {table};"));
+        }
+        std::fs::write(folder.join("2020-01-02-000000_b/metadata.toml"), "run_in_transaction = false\n").unwrap();
+        let theirs = |down: bool| -> Vec<String> {
+            let source = FileBasedMigrations::from_path(&folder).unwrap();
+            let names = |versions: Vec<diesel::migration::MigrationVersion<'_>>| {
+                versions.iter().map(ToString::to_string).collect::<Vec<_>>()
+            };
+            if on_postgres() {
+                let mut connection = PgConnection::establish(&database.0).unwrap();
+                if down {
+                    return vec![connection.revert_last_migration(source).unwrap().to_string()];
+                }
+                names(connection.run_pending_migrations(source).unwrap())
+            } else {
+                let mut connection = SqliteConnection::establish(&database.0).unwrap();
+                if down {
+                    return vec![connection.revert_last_migration(source).unwrap().to_string()];
+                }
+                names(connection.run_pending_migrations(source).unwrap())
+            }
+        };
+        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        db(&["upgrade", "+1"]).ok().stderr_has("upgraded: 00000000000003_c");
+        assert_eq!(theirs(false), ["20200101000000", "20200102000000"]);
+        db(&["status"]).ok().stdout("at head: all 3 revisions are applied\n");
+        db(&["downgrade", "2020-01-01"]).ok();
+        assert_eq!(database.tables(), ["a", "c", "other"]);
+        assert_eq!(theirs(true), ["20200101000000"]);
+        db(&["upgrade", "head"]).ok();
+        db(&["downgrade", "base"]).ok();
+        assert_eq!(database.tables(), ["other"]);
+        assert_eq!(theirs(false).len(), 3);
+    });
+}
+
+#[test]
+fn targets_are_what_people_write() {
+    both(|| {
+        let shell = bare();
+        let folder = project(&shell);
+        let database = Database::new(&shell, "database");
+        database.run("CREATE TABLE other (x INTEGER)");
+        for (name, table) in [("2020-01-01-000000_a", "a"), ("2020-01-02-000000_b", "b"), ("2020-01-03-000000_c", "c")] {
+            migration(&folder, name, &format!("CREATE TABLE {table} (x INTEGER);"), &format!("DROP TABLE {table};"));
+        }
+        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        db(&["upgrade", "--sql"])
+            .ok()
+            .stdout_has("-- 2020-01-01-000000_a: up.sql")
+            .stdout_has("INSERT INTO __diesel_schema_migrations (version) VALUES ('20200101000000');");
+        db(&["upgrade", "--dry-run"]).ok().stderr_has("works: 2020-01-03-000000_c").stderr_has("nothing was changed");
+        assert_eq!(database.tables(), ["other"]);
+        db(&["upgrade", "20200102"]).ok();
+        db(&["current"]).ok().stdout("2020-01-02-000000_b\n");
+        db(&["upgrade", "2020-01-01"]).ok().stderr_has("2020-01-01-000000_a is applied already");
+        db(&["upgrade", "2020"]).fails(1).stderr_has("`2020` is the beginning of 3 revisions");
+        db(&["upgrade", "2021"]).fails(1).stderr_has("there is no revision `2021`");
+        db(&["upgrade", "+2"]).fails(1).stderr_has("there are only 1 revisions to apply");
+        db(&["downgrade", "-5"]).fails(1).stderr_has("there are only 2 revisions to revert");
+        db(&["downgrade", "2020-01-03"]).fails(1).stderr_has("is not applied");
+        db(&["downgrade", "--dry-run"]).ok().stderr_has("works: 2020-01-02-000000_b");
+        db(&["downgrade", "-2"]).ok();
+        db(&["current"]).ok().stdout("base: no migration is applied\n");
+        db(&["downgrade"]).ok().stderr_has("already at base");
+        db(&["stamp", "head"]).ok().stderr_has("nothing was run");
+        db(&["stamp"]).ok().stderr_has("already at head");
+        assert_eq!(database.tables(), ["other"]);
+        db(&["downgrade"]).fails(1).stderr_has("down.sql:1:").stderr_has("nothing was changed");
+        db(&["stamp", "base"]).ok();
+        db(&["history"]).ok().stdout_has("pending, head");
+        // An empty file is a slip.
+        migration(&folder, "2020-01-04-000000_d", "-- Your SQL goes here\n", "");
+        db(&["upgrade"]).fails(1).stderr_has("up.sql of 2020-01-04-000000_d has no statement in it");
+        db(&["revision", "Add the Größe!"]).ok().stderr_has("2026-11-21-100300-0000_add_the_größe/up.sql");
+        db(&["revision", "again"]).ok().stderr_has("2026-11-21-100300-0001_again");
+        db(&["revision", "?"]).fails(1).stderr_has("needs a letter");
+        db(&["migrate", "x"]).fails(1).stderr_has("are not applied");
+    });
+}
+
+#[test]
+fn a_project_is_begun_with_the_migrations_that_there_are() {
+    let shell = Shell::new();
+    shell.run(&["db", "revision", "x"], "").fails(1).stderr_has("`db init` begins one here");
+    shell.run(&["db", "init"], "").ok().stderr_has("2 migrations of the models are in");
+    shell.run(&["db", "init"], "").fails(1).stderr_has("this is a project already");
+    shell.run(&["db", "status"], "").ok().stdout("at head: all 2 revisions are applied\n");
+    shell.run(&["db", "check"], "").ok().stderr_has("models and database are the same");
+    shell.run(&["db", "revision", "add age"], "").ok();
+    let place = written(&shell.path().join("migrations")).pop().unwrap();
+    std::fs::write(place.join("up.sql"), "ALTER TABLE users ADD COLUMN age INTEGER;").unwrap();
+    std::fs::write(place.join("down.sql"), "ALTER TABLE users DROP COLUMN age;").unwrap();
+    shell.script("db upgrade\nlist users show username, age\ndb downgrade\ndb status\n").ok();
+    // Another database in the project has its migrations, and its tables as models.
+    shell.run(&["--create", "other.db", "db", "upgrade"], "").ok().stderr_has("add_age");
+    shell.run(&["other.db", "-c", "add user username=x email=y age=3; commit; list users show age"], "").ok().stdout_has("3");
+    shell.run(&["other.db", "db", "check"], "").fails(1).stderr_has("there are no models to compare the database with");
+}
+
+#[test]
+fn a_projects_schema_rs_is_compared() {
+    both(|| {
+        let shell = bare();
+        project(&shell);
+        std::fs::write(
+            shell.path().join("diesel.toml"),
+            "[print_schema]\nfile = \"schema.rs\"\n[migrations_directory]\ndir = \"migrations\"\n",
+        )
+        .unwrap();
+        let database = Database::new(&shell, "database");
+        let rust = "diesel::table! { users (id) { id -> Integer, #[max_length = 40] name -> Varchar, at -> Nullable<Timestamp>, } }\n\
+            diesel::table! { posts (id) { id -> BigInt, #[sql_name = \"type\"] type_ -> Text, user_id -> Integer, } }\n\
+            diesel::joinable!(posts -> users (user_id));\n";
+        std::fs::write(shell.path().join("schema.rs"), rust).unwrap();
+        let shell = shell.with("--create");
+        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        db(&["check"]).fails(1).stdout_has("models and database differ: added table users");
+        db(&["migrate", "tables"])
+            .ok()
+            .stdout_has("detected added table users (id, name, at)")
+            .stdout_has("detected added table posts (id, type, user_id)");
+        db(&["upgrade"]).ok();
+        db(&["check"]).ok().stderr_has("models and database are the same");
+        db(&["migrate", "again"]).ok().stderr_has("nothing differs");
+        database.run("INSERT INTO users (id, name) VALUES (1, 'john'); INSERT INTO posts (id, type, user_id) VALUES (1, 'x', 1)");
+        // A key that leads nowhere is refused by the database: joinable! made it.
+        shell.run(&[&database.0, "-c", "add post type=y user=99; commit"], "").fails(1);
+        // What the file cannot say stays; what it says differently is changed.
+        database.run("CREATE INDEX ix ON posts (type)");
+        std::fs::write(shell.path().join("schema.rs"), rust.replace("= 40", "= 80").replace("Nullable<Timestamp>", "Nullable<Date>").replace("type_ -> Text", "type_ -> Nullable<Text>")).unwrap();
+        let run = db(&["migrate", "more"]).ok().stdout_has("detected changed posts.type to allow NULL").stdout_has("users.name");
+        assert!(run.stderr.contains("kept index ix of posts"), "{}", run.stderr);
+        db(&["upgrade"]).ok();
+        assert_eq!(database.rows("posts").len(), 1);
+        db(&["migrate", "more"]).ok().stderr_has("nothing differs");
+        // A table that is gone from the file is not dropped unless told.
+        let end = rust.find("diesel::table! { posts").unwrap();
+        std::fs::write(shell.path().join("schema.rs"), rust[..end].replace("= 40", "= 80").replace("Nullable<Timestamp>", "Nullable<Date>")).unwrap();
+        db(&["check"]).fails(1).stdout_has("table posts is only in the database");
+        db(&["migrate", "less"]).ok().stderr_has("kept table posts").stderr_has("nothing differs");
+        db(&["migrate", "less", "--drop", "postts"]).fails(1).stderr_has("nothing called postts");
+        db(&["migrate", "less", "--drop", "posts"]).ok().stdout("detected removed table posts\n").stderr_has("table posts goes with 1 row");
+        db(&["upgrade"]).ok();
+        assert_eq!(database.tables(), ["users"]);
+        db(&["downgrade"]).ok();
+        assert_eq!(database.tables(), ["posts", "users"]);
+    });
+}
+
+#[test]
+fn registered_models_are_compared() {
+    both(|| {
+        let shell = Shell::seeded();
+        shell.run(&["db", "check"], "").ok().stderr_has("models and database are the same");
+        shell.script(".sql drop index ix_posts_user_id\n").ok();
+        shell.script(".sql create table visits (n integer)\n").ok();
+        shell.run(&["db", "check"], "").fails(1).stdout("models and database differ: added index ix_posts_user_id on posts (user_id)\n");
+        shell.run(&["db", "drop-all", "--dry-run"], "").ok().stderr_has("nothing was changed");
+        shell.run(&["db", "drop-all", "--sql"], "").ok().stdout("DROP TABLE posts;\nDROP TABLE users;\n");
+        shell.run(&["db", "drop-all"], "").ok().stderr_has("dropped table users");
+        shell.script("list visits\n").ok();
+        shell.run(&["db", "create-all"], "").ok().stderr_has("created table users").stderr_has("created table posts");
+        shell.run(&["db", "create-all"], "").ok().stderr_has("all tables are there");
+        shell.run(&["db", "check"], "").ok();
+        shell.script("add user username=a email=b\nadd post body=c author=a\ncommit\nuser a posts\n").ok();
+    });
+}
+
+#[test]
+fn what_empties_a_database_is_refused_where_it_is_protected() {
+    let shell = Shell::seeded();
+    let config = shell.path().join("config/diesel-shell");
+    std::fs::create_dir_all(&config).unwrap();
+    let url = shell.database().display().to_string();
+    std::fs::write(config.join("config.toml"), format!("[connections.prod]\nurl = {url:?}\nprotected = true\n")).unwrap();
+    for arguments in [&["prod", "-c", ".reset"][..], &["prod", "db", "drop-all"]] {
+        shell.run(arguments, "").fails(1).stderr_has("is protected");
+    }
+    for arguments in [&["--read-only", "-c", ".reset"][..], &["--read-only", "db", "drop-all"]] {
+        shell.run(arguments, "").fails(1).stderr_has("is open for reading only");
+    }
+    shell.run(&["--sandbox", "-c", ".reset"], "").fails(1).stderr_has("this is a sandbox");
+    shell.script("count users\n").ok().stdout("2\n");
+    shell.script("add user username=x email=y\ndb downgrade\n").fails(1).stderr_has("changes are staged");
+}
+
+/// At a terminal a rename is asked about, and what would go as well.
+#[test]
+fn renames_are_asked_about_and_not_guessed() {
+    use expectrl::{Expect as _, Regex, Session};
+    both(|| {
+        let shell = bare();
+        let folder = project(&shell);
+        let (database, wanted) = (Database::new(&shell, "database"), Database::new(&shell, "wanted"));
+        database.run(&sql(USERS));
+        database.run(ROWS);
+        wanted.run(&sql("CREATE TABLE users ({pk}, username VARCHAR(40))"));
+        let arguments = [database.0.as_str(), "db", "migrate", "names", "--like", &wanted.0];
+        shell
+            .run(&arguments, "")
+            .fails(1)
+            .stderr_has("users.name is gone and username is new: it may have been renamed")
+            .stderr_has("--rename users.name:username keeps its data, --drop users.name drops it");
+        assert!(written(&folder).is_empty());
+        let mut command = shell.command();
+        command.args(arguments).env("TERM", "dumb");
+        let mut terminal = Session::spawn(command).unwrap();
+        terminal.set_expect_timeout(Some(std::time::Duration::from_secs(30)));
+        terminal.expect(Regex(r"was users\.name renamed to username\?")).unwrap();
+        terminal.send_line("y").unwrap();
+        terminal.expect(Regex(r"column users\.age is only in the database: drop it\?")).unwrap();
+        terminal.send_line("").unwrap();
+        terminal.expect(Regex("detected renamed column users.name to username")).unwrap();
+        terminal.expect(expectrl::Eof).unwrap();
+        shell.run(&[&database.0, "db", "upgrade"], "").ok();
+        shell.run(&[&database.0, "-c", "list users show id, username, age order by id", "-m", "csv"], "").ok().stdout(
+            "id,username,age\n1,john,30\n2,susan,\n3,o'hara,7\n",
+        );
     });
 }

@@ -172,7 +172,7 @@ fn one(
     if new.is_empty() {
         return Ok(());
     }
-    let s = if new.len() == 1 { " refers" } else { "s refer" };
+    let s = if new.len() == 1 { " that refers" } else { "s that refer" };
     let mut error = Error::new(
         ErrorKind::Constraint,
         format!("{} at {}: it leaves {} row{s} to rows that are not there", verb(revision, up), script.file, new.len()),
