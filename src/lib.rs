@@ -139,11 +139,11 @@ pub mod language;
 #[doc(hidden)]
 pub mod microblog;
 #[doc(hidden)]
+pub mod migrations;
+#[doc(hidden)]
 pub mod model;
 #[doc(hidden)]
 pub mod outcome;
-#[doc(hidden)]
-pub mod migrations;
 mod plan;
 #[doc(hidden)]
 pub mod render;

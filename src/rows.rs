@@ -103,6 +103,11 @@ impl IntoIterator for Rows {
 }
 
 impl Row {
+    /// A row by itself.
+    pub(crate) fn new(header: Header, values: Vec<Value>, mark: Mark) -> Self {
+        Self { header: Arc::new(header), values, mark, children: Vec::new() }
+    }
+
     /// The value of a column; none when the row has no such column.
     #[must_use]
     pub fn get(&self, column: &str) -> Option<&Value> {

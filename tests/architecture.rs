@@ -85,7 +85,9 @@ fn names_that_belong_to_one_folder() {
         ("comfy_table", &["render"]),
     ] {
         for (module, name, code) in all() {
-            let named = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            // What is written into a file of somebody else's is text, not use.
+            let uses = |line: &str| line.split('"').step_by(2).any(|code| code.contains(word));
+            let named = code.lines().any(|line| !line.trim_start().starts_with("//") && uses(line));
             assert!(!named || owners.contains(&module.as_str()), "{name} names {word}");
         }
     }

@@ -594,7 +594,9 @@ impl Models {
             // Partly downgraded: its own versions are on record.
             let fits = whole
                 || (store.has_migrations_table()?
-                    && store.revisions().is_ok_and(|all| all.iter().any(|known| known.script.is_some() && known.applied)));
+                    && store
+                        .revisions()
+                        .is_ok_and(|all| all.iter().any(|known| known.script.is_some() && known.applied)));
             if !fits {
                 store.forget_migrations();
                 catalog = Catalog::default();

@@ -184,9 +184,7 @@ fn literal(value: &Value) -> Literal<'_> {
 }
 
 fn row_of(model: &Entity, values: Vec<Value>, mark: Mark) -> Row {
-    let mut rows = Rows::new(header_of(model));
-    rows.push(values, mark);
-    rows.into_iter().next().unwrap_or_else(|| unreachable!("a row was pushed"))
+    Row::new(header_of(model), values, mark)
 }
 
 fn header_of(model: &Entity) -> Header {
