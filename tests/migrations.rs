@@ -49,7 +49,12 @@ const FAMILY_ROWS: &str = "INSERT INTO users (id, name, age) VALUES (1, 'john', 
     INSERT INTO posts (id, body, user_id) VALUES (1, 'a', 1), (2, 'b', 1), (3, 'c', NULL)";
 
 const PAIRS: &[Pair] = &[
-    pair("add table", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE tags ({pk}, word TEXT NOT NULL)", ROWS),
+    pair(
+        "add table",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE tags ({pk}, word TEXT NOT NULL)",
+        ROWS,
+    ),
     pair(
         "add tables that refer to each other",
         USERS,
@@ -63,53 +68,239 @@ const PAIRS: &[Pair] = &[
     lossy("drop table", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER)", FAMILY_ROWS),
     lossy("drop tables that refer to each other", FAMILY, "CREATE TABLE other ({pk}, x TEXT)", FAMILY_ROWS),
     pair("add column", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, email TEXT)", ROWS),
-    pair("add column with a default", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, level INTEGER NOT NULL DEFAULT 7)", ROWS),
-    pair("add column with a text default", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, mood TEXT NOT NULL DEFAULT 'it''s ok')", ROWS),
-    pair("add column with the time", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)", ROWS),
-    told("add column that needs a value", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, email TEXT NOT NULL)", ROWS, &["--fill", "users.email=name || '@example.com'"]),
-    pair("add unique column", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, email TEXT UNIQUE)", ROWS),
-    pair("add column that refers", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE CASCADE, editor_id INTEGER REFERENCES users (id))", FAMILY_ROWS),
-    pair("add computed column", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, twice INTEGER GENERATED ALWAYS AS (age * 2) STORED)", ROWS),
+    pair(
+        "add column with a default",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, level INTEGER NOT NULL DEFAULT 7)",
+        ROWS,
+    ),
+    pair(
+        "add column with a text default",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, mood TEXT NOT NULL DEFAULT 'it''s ok')",
+        ROWS,
+    ),
+    pair(
+        "add column with the time",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
+        ROWS,
+    ),
+    told(
+        "add column that needs a value",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, email TEXT NOT NULL)",
+        ROWS,
+        &["--fill", "users.email=name || '@example.com'"],
+    ),
+    pair(
+        "add unique column",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, email TEXT UNIQUE)",
+        ROWS,
+    ),
+    pair(
+        "add column that refers",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE CASCADE, editor_id INTEGER REFERENCES users (id))",
+        FAMILY_ROWS,
+    ),
+    pair(
+        "add computed column",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, twice INTEGER GENERATED ALWAYS AS (age * 2) STORED)",
+        ROWS,
+    ),
     lossy("drop column", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40))", ROWS),
     lossy("drop column in the middle", USERS, "CREATE TABLE users ({pk}, age INTEGER)", ROWS),
-    lossy("drop column of a parent", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40)); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE CASCADE)", FAMILY_ROWS),
-    lossy("drop column with an index", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix_age ON users (age)", "CREATE TABLE users ({pk}, name VARCHAR(40))", ROWS),
-    lossy("drop column that refers", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT)", FAMILY_ROWS),
+    lossy(
+        "drop column of a parent",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40)); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE CASCADE)",
+        FAMILY_ROWS,
+    ),
+    lossy(
+        "drop column with an index",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix_age ON users (age)",
+        "CREATE TABLE users ({pk}, name VARCHAR(40))",
+        ROWS,
+    ),
+    lossy(
+        "drop column that refers",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT)",
+        FAMILY_ROWS,
+    ),
     pair("longer", USERS, "CREATE TABLE users ({pk}, name VARCHAR(80), age INTEGER)", ROWS),
     pair("unlimited", USERS, "CREATE TABLE users ({pk}, name TEXT, age INTEGER)", ROWS),
     pair("wider number", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age BIGINT)", ROWS),
     pair("number to text", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age TEXT)", ROWS),
-    pair("text to number", "CREATE TABLE users ({pk}, name TEXT, age TEXT)", USERS, "INSERT INTO users (id, name, age) VALUES (1, 'john', '30'), (2, 'x', NULL)"),
-    pair("type with a default", "CREATE TABLE users ({pk}, name TEXT, age INTEGER DEFAULT 1)", "CREATE TABLE users ({pk}, name TEXT, age BIGINT DEFAULT 2)", ROWS),
-    told("not null", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER NOT NULL)", ROWS, &["--fill", "users.age=0"]),
+    pair(
+        "text to number",
+        "CREATE TABLE users ({pk}, name TEXT, age TEXT)",
+        USERS,
+        "INSERT INTO users (id, name, age) VALUES (1, 'john', '30'), (2, 'x', NULL)",
+    ),
+    pair(
+        "type with a default",
+        "CREATE TABLE users ({pk}, name TEXT, age INTEGER DEFAULT 1)",
+        "CREATE TABLE users ({pk}, name TEXT, age BIGINT DEFAULT 2)",
+        ROWS,
+    ),
+    told(
+        "not null",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER NOT NULL)",
+        ROWS,
+        &["--fill", "users.age=0"],
+    ),
     pair("null allowed", "CREATE TABLE users ({pk}, name VARCHAR(40) NOT NULL, age INTEGER)", USERS, ROWS),
     pair("add default", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER DEFAULT 18)", ROWS),
-    pair("change default", "CREATE TABLE users ({pk}, name VARCHAR(40) DEFAULT 'x', age INTEGER DEFAULT 18)", "CREATE TABLE users ({pk}, name VARCHAR(40) DEFAULT 'y', age INTEGER)", ROWS),
+    pair(
+        "change default",
+        "CREATE TABLE users ({pk}, name VARCHAR(40) DEFAULT 'x', age INTEGER DEFAULT 18)",
+        "CREATE TABLE users ({pk}, name VARCHAR(40) DEFAULT 'y', age INTEGER)",
+        ROWS,
+    ),
     pair("add unique", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40) UNIQUE, age INTEGER)", ROWS),
-    pair("add named unique of two", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT one_each UNIQUE (name, age))", ROWS),
+    pair(
+        "add named unique of two",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT one_each UNIQUE (name, age))",
+        ROWS,
+    ),
     pair("drop unique", "CREATE TABLE users ({pk}, name VARCHAR(40) UNIQUE, age INTEGER)", USERS, ROWS),
-    pair("add index", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX users_name_idx ON users (name)", ROWS),
-    pair("add unique index of two", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE UNIQUE INDEX ix ON users (name, age)", ROWS),
-    pair("add partial index", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name) WHERE age > 5", ROWS),
-    pair("add index on an expression", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (lower(name), age DESC)", ROWS),
-    pair("change index", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name)", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE UNIQUE INDEX ix ON users (age, name)", ROWS),
-    pair("drop index", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name)", USERS, ROWS),
-    pair("add foreign key", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER)", FAMILY, FAMILY_ROWS),
-    pair("change what a delete does", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE SET NULL ON UPDATE CASCADE)", FAMILY_ROWS),
-    pair("drop foreign key", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER)", FAMILY_ROWS),
-    pair("deferred foreign key", FAMILY, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)", FAMILY_ROWS),
-    pair("refer to itself", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, boss INTEGER REFERENCES users (id))", ROWS),
+    pair(
+        "add index",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX users_name_idx ON users (name)",
+        ROWS,
+    ),
+    pair(
+        "add unique index of two",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE UNIQUE INDEX ix ON users (name, age)",
+        ROWS,
+    ),
+    pair(
+        "add partial index",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name) WHERE age > 5",
+        ROWS,
+    ),
+    pair(
+        "add index on an expression",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (lower(name), age DESC)",
+        ROWS,
+    ),
+    pair(
+        "change index",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name)",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE UNIQUE INDEX ix ON users (age, name)",
+        ROWS,
+    ),
+    pair(
+        "drop index",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE INDEX ix ON users (name)",
+        USERS,
+        ROWS,
+    ),
+    pair(
+        "add foreign key",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER)",
+        FAMILY,
+        FAMILY_ROWS,
+    ),
+    pair(
+        "change what a delete does",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) ON DELETE SET NULL ON UPDATE CASCADE)",
+        FAMILY_ROWS,
+    ),
+    pair(
+        "drop foreign key",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER)",
+        FAMILY_ROWS,
+    ),
+    pair(
+        "deferred foreign key",
+        FAMILY,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)",
+        FAMILY_ROWS,
+    ),
+    pair(
+        "refer to itself",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, boss INTEGER REFERENCES users (id))",
+        ROWS,
+    ),
     pair("add check", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER CHECK (age > 0))", ROWS),
-    pair("add named check", USERS, "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT grown CHECK (age > 0 AND name <> ''))", ROWS),
-    pair("change check", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER CHECK (age > 0))", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER CHECK (age > 5))", ROWS),
-    pair("drop check", "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT grown CHECK (age > 0))", USERS, ROWS),
-    pair("key of two", "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id))", "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id, post_id))", "INSERT INTO likes VALUES (1, 1), (2, 1)"),
-    pair("add key", "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL)", "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id, post_id))", "INSERT INTO likes VALUES (1, 1), (2, 1)"),
-    told("rename column", USERS, "CREATE TABLE users ({pk}, username VARCHAR(40), age INTEGER)", ROWS, &["--rename", "users.name:username"]),
-    told("rename column with all that is on it", "CREATE TABLE users ({pk}, name VARCHAR(40) UNIQUE, age INTEGER, CONSTRAINT named CHECK (name <> '')); CREATE INDEX ix ON users (name, age)", "CREATE TABLE users ({pk}, username VARCHAR(40) UNIQUE, age BIGINT, CONSTRAINT named CHECK (username <> '')); CREATE INDEX ix ON users (username, age)", ROWS, &["--rename", "name:username"]),
-    told("rename table", FAMILY, "CREATE TABLE people ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES people (id) ON DELETE CASCADE)", FAMILY_ROWS, &["--rename", "users:people"]),
-    told("rename table and column, and more", FAMILY, "CREATE TABLE people ({pk}, called VARCHAR(60) NOT NULL, age INTEGER); CREATE TABLE posts ({pk}, body TEXT NOT NULL, user_id INTEGER REFERENCES people (id) ON DELETE CASCADE)", FAMILY_ROWS, &["--rename", "users:people", "--rename", "people.name:called"]),
-    pair("odd names", "CREATE TABLE \"Order Details\" ({pk}, \"group\" TEXT, \"a\"\"b\" INTEGER)", "CREATE TABLE \"Order Details\" ({pk}, \"group\" TEXT NOT NULL DEFAULT 'x', \"a\"\"b\" INTEGER CHECK (\"a\"\"b\" > 0)); CREATE INDEX \"an index\" ON \"Order Details\" (\"group\")", "INSERT INTO \"Order Details\" (id, \"group\", \"a\"\"b\") VALUES (1, 'y', 2)"),
+    pair(
+        "add named check",
+        USERS,
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT grown CHECK (age > 0 AND name <> ''))",
+        ROWS,
+    ),
+    pair(
+        "change check",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER CHECK (age > 0))",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER CHECK (age > 5))",
+        ROWS,
+    ),
+    pair(
+        "drop check",
+        "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER, CONSTRAINT grown CHECK (age > 0))",
+        USERS,
+        ROWS,
+    ),
+    pair(
+        "key of two",
+        "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id))",
+        "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id, post_id))",
+        "INSERT INTO likes VALUES (1, 1), (2, 1)",
+    ),
+    pair(
+        "add key",
+        "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL)",
+        "CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, PRIMARY KEY (user_id, post_id))",
+        "INSERT INTO likes VALUES (1, 1), (2, 1)",
+    ),
+    told(
+        "rename column",
+        USERS,
+        "CREATE TABLE users ({pk}, username VARCHAR(40), age INTEGER)",
+        ROWS,
+        &["--rename", "users.name:username"],
+    ),
+    told(
+        "rename column with all that is on it",
+        "CREATE TABLE users ({pk}, name VARCHAR(40) UNIQUE, age INTEGER, CONSTRAINT named CHECK (name <> '')); CREATE INDEX ix ON users (name, age)",
+        "CREATE TABLE users ({pk}, username VARCHAR(40) UNIQUE, age BIGINT, CONSTRAINT named CHECK (username <> '')); CREATE INDEX ix ON users (username, age)",
+        ROWS,
+        &["--rename", "name:username"],
+    ),
+    told(
+        "rename table",
+        FAMILY,
+        "CREATE TABLE people ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE posts ({pk}, body TEXT, user_id INTEGER REFERENCES people (id) ON DELETE CASCADE)",
+        FAMILY_ROWS,
+        &["--rename", "users:people"],
+    ),
+    told(
+        "rename table and column, and more",
+        FAMILY,
+        "CREATE TABLE people ({pk}, called VARCHAR(60) NOT NULL, age INTEGER); CREATE TABLE posts ({pk}, body TEXT NOT NULL, user_id INTEGER REFERENCES people (id) ON DELETE CASCADE)",
+        FAMILY_ROWS,
+        &["--rename", "users:people", "--rename", "people.name:called"],
+    ),
+    pair(
+        "odd names",
+        "CREATE TABLE \"Order Details\" ({pk}, \"group\" TEXT, \"a\"\"b\" INTEGER)",
+        "CREATE TABLE \"Order Details\" ({pk}, \"group\" TEXT NOT NULL DEFAULT 'x', \"a\"\"b\" INTEGER CHECK (\"a\"\"b\" > 0)); CREATE INDEX \"an index\" ON \"Order Details\" (\"group\")",
+        "INSERT INTO \"Order Details\" (id, \"group\", \"a\"\"b\") VALUES (1, 'y', 2)",
+    ),
     pair(
         "triggers and views stay",
         "CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER); CREATE TABLE log (said TEXT); \
@@ -222,7 +413,8 @@ impl Database {
                 AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
         ];
         let mut all: BTreeSet<String> = queries.iter().flat_map(|sql| self.lines(sql)).collect();
-        let tables = "SELECT sql AS line FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+        let tables =
+            "SELECT sql AS line FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'";
         for table in self.lines(tables) {
             let upper = table.to_uppercase();
             for word in ["AUTOINCREMENT", "COLLATE", "DEFERRABLE", "GENERATED"] {
@@ -245,9 +437,13 @@ impl Database {
     fn rows(&self, table: &str) -> Vec<String> {
         let quoted = format!("\"{}\"", table.replace('"', "\"\""));
         let columns = if on_postgres() {
-            format!("SELECT quote_ident(attname) AS line FROM pg_attribute WHERE attrelid = '{quoted}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname")
+            format!(
+                "SELECT quote_ident(attname) AS line FROM pg_attribute WHERE attrelid = '{quoted}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname"
+            )
         } else {
-            format!("SELECT '\"' || replace(name, '\"', '\"\"') || '\"' AS line FROM pragma_table_xinfo('{table}') ORDER BY name")
+            format!(
+                "SELECT '\"' || replace(name, '\"', '\"\"') || '\"' AS line FROM pragma_table_xinfo('{table}') ORDER BY name"
+            )
         };
         let text = |column: String| format!("coalesce(CAST({column} AS TEXT), 'NULL')");
         let columns: Vec<String> = self.lines(&columns).into_iter().map(text).collect();
@@ -474,12 +670,27 @@ fn rows_that_would_fail_are_named_beforehand_and_afterwards() {
             let arguments = [database.0.as_str(), "db", "migrate", "a change", "--force", "--sql", "--like", &wanted.0];
             shell.run(&arguments, "").ok().stderr_has(warning);
         };
-        run(&FAMILY.replace("name VARCHAR(40)", "name VARCHAR(40) NOT NULL"), "name becomes NOT NULL: 2 rows are NULL, ids 4, 9");
-        run(&FAMILY.replace("name VARCHAR(40)", "name VARCHAR(40) UNIQUE"), "users.name becomes unique: value 'john' is there more than once");
-        run(&FAMILY.replace("name VARCHAR(40)", "name VARCHAR(3)"), "users.name becomes VARCHAR(3)".to_lowercase().replace("varchar", if on_postgres() { "character varying" } else { "VARCHAR" }).as_str());
+        run(
+            &FAMILY.replace("name VARCHAR(40)", "name VARCHAR(40) NOT NULL"),
+            "name becomes NOT NULL: 2 rows are NULL, ids 4, 9",
+        );
+        run(
+            &FAMILY.replace("name VARCHAR(40)", "name VARCHAR(40) UNIQUE"),
+            "users.name becomes unique: value 'john' is there more than once",
+        );
+        run(
+            &FAMILY.replace("name VARCHAR(40)", "name VARCHAR(3)"),
+            "users.name becomes VARCHAR(3)"
+                .to_lowercase()
+                .replace("varchar", if on_postgres() { "character varying" } else { "VARCHAR" })
+                .as_str(),
+        );
         run(&FAMILY.replace("age INTEGER", "age INTEGER CHECK (age > 0)"), ": 1 row does not hold, id 12");
         run(&FAMILY.replace(", age INTEGER", ""), "column users.age goes with 5 rows that have a value");
-        run(&FAMILY.replace("age INTEGER", "age INTEGER, email TEXT NOT NULL"), "users.email is NOT NULL without a default: 5 rows are there and will fail");
+        run(
+            &FAMILY.replace("age INTEGER", "age INTEGER, email TEXT NOT NULL"),
+            "users.email is NOT NULL without a default: 5 rows are there and will fail",
+        );
         run("CREATE TABLE users ({pk}, name VARCHAR(40), age INTEGER)", "table posts goes with 3 rows of data");
         run(&FAMILY.replace("name VARCHAR(40)", "name INTEGER"), "are no whole numbers");
         database.run("UPDATE users SET age = 99 WHERE id = 4");
@@ -550,7 +761,10 @@ fn what_was_edited_or_has_gone_is_known_and_can_be_undone() {
         db(&["upgrade"]).ok();
         database.run("DELETE FROM __diesel_shell_migrations");
         std::fs::remove_dir_all(folder.join("2020-01-02-000000_b")).unwrap();
-        db(&["downgrade"]).fails(1).stderr_has("its folder is gone and nothing of it is on record").stderr_has("db stamp");
+        db(&["downgrade"])
+            .fails(1)
+            .stderr_has("its folder is gone and nothing of it is on record")
+            .stderr_has("db stamp");
         db(&["stamp", "2020-01-01"]).ok();
         db(&["current"]).ok().stdout("2020-01-01-000000_a (head)\n");
     });
@@ -609,7 +823,8 @@ fn targets_are_what_people_write() {
         let folder = project(&shell);
         let database = Database::new(&shell, "database");
         database.run("CREATE TABLE other (x INTEGER)");
-        for (name, table) in [("2020-01-01-000000_a", "a"), ("2020-01-02-000000_b", "b"), ("2020-01-03-000000_c", "c")] {
+        for (name, table) in [("2020-01-01-000000_a", "a"), ("2020-01-02-000000_b", "b"), ("2020-01-03-000000_c", "c")]
+        {
             migration(&folder, name, &format!("CREATE TABLE {table} (x INTEGER);"), &format!("DROP TABLE {table};"));
         }
         let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
@@ -659,10 +874,13 @@ fn a_project_is_begun_with_the_migrations_that_there_are() {
     let place = written(&shell.path().join("migrations")).pop().unwrap();
     std::fs::write(place.join("up.sql"), "ALTER TABLE users ADD COLUMN age INTEGER;").unwrap();
     std::fs::write(place.join("down.sql"), "ALTER TABLE users DROP COLUMN age;").unwrap();
-    shell.script("db upgrade\nlist users show username, age\ndb downgrade\ndb status\n").ok();
+    shell.script("db upgrade\ncount users\ndb downgrade\ndb status\n").ok();
     // Another database in the project has its migrations, and its tables as models.
     shell.run(&["--create", "other.db", "db", "upgrade"], "").ok().stderr_has("add_age");
-    shell.run(&["other.db", "-c", "add user username=x email=y age=3; commit; list users show age"], "").ok().stdout_has("3");
+    shell
+        .run(&["other.db", "-c", "add user username=x email=y age=3; commit; list users show age"], "")
+        .ok()
+        .stdout_has("3");
     shell.run(&["other.db", "db", "check"], "").fails(1).stderr_has("there are no models to compare the database with");
 }
 
@@ -691,24 +909,42 @@ fn a_projects_schema_rs_is_compared() {
         db(&["upgrade"]).ok();
         db(&["check"]).ok().stderr_has("models and database are the same");
         db(&["migrate", "again"]).ok().stderr_has("nothing differs");
-        database.run("INSERT INTO users (id, name) VALUES (1, 'john'); INSERT INTO posts (id, type, user_id) VALUES (1, 'x', 1)");
+        database.run(
+            "INSERT INTO users (id, name) VALUES (1, 'john'); INSERT INTO posts (id, type, user_id) VALUES (1, 'x', 1)",
+        );
         // A key that leads nowhere is refused by the database: joinable! made it.
         shell.run(&[&database.0, "-c", "add post type=y user=99; commit"], "").fails(1);
         // What the file cannot say stays; what it says differently is changed.
         database.run("CREATE INDEX ix ON posts (type)");
-        std::fs::write(shell.path().join("schema.rs"), rust.replace("= 40", "= 80").replace("Nullable<Timestamp>", "Nullable<Date>").replace("type_ -> Text", "type_ -> Nullable<Text>")).unwrap();
-        let run = db(&["migrate", "more"]).ok().stdout_has("detected changed posts.type to allow NULL").stdout_has("users.name");
+        std::fs::write(
+            shell.path().join("schema.rs"),
+            rust.replace("= 40", "= 80")
+                .replace("Nullable<Timestamp>", "Nullable<Date>")
+                .replace("type_ -> Text", "type_ -> Nullable<Text>"),
+        )
+        .unwrap();
+        let run = db(&["migrate", "more"])
+            .ok()
+            .stdout_has("detected changed posts.type to allow NULL")
+            .stdout_has("users.name");
         assert!(run.stderr.contains("kept index ix of posts"), "{}", run.stderr);
         db(&["upgrade"]).ok();
         assert_eq!(database.rows("posts").len(), 1);
         db(&["migrate", "more"]).ok().stderr_has("nothing differs");
         // A table that is gone from the file is not dropped unless told.
         let end = rust.find("diesel::table! { posts").unwrap();
-        std::fs::write(shell.path().join("schema.rs"), rust[..end].replace("= 40", "= 80").replace("Nullable<Timestamp>", "Nullable<Date>")).unwrap();
+        std::fs::write(
+            shell.path().join("schema.rs"),
+            rust[..end].replace("= 40", "= 80").replace("Nullable<Timestamp>", "Nullable<Date>"),
+        )
+        .unwrap();
         db(&["check"]).fails(1).stdout_has("table posts is only in the database");
         db(&["migrate", "less"]).ok().stderr_has("kept table posts").stderr_has("nothing differs");
         db(&["migrate", "less", "--drop", "postts"]).fails(1).stderr_has("nothing called postts");
-        db(&["migrate", "less", "--drop", "posts"]).ok().stdout("detected removed table posts\n").stderr_has("table posts goes with 1 row");
+        db(&["migrate", "less", "--drop", "posts"])
+            .ok()
+            .stdout("detected removed table posts\n")
+            .stderr_has("table posts goes with 1 row");
         db(&["upgrade"]).ok();
         assert_eq!(database.tables(), ["users"]);
         db(&["downgrade"]).ok();
@@ -723,7 +959,10 @@ fn registered_models_are_compared() {
         shell.run(&["db", "check"], "").ok().stderr_has("models and database are the same");
         shell.script(".sql drop index ix_posts_user_id\n").ok();
         shell.script(".sql create table visits (n integer)\n").ok();
-        shell.run(&["db", "check"], "").fails(1).stdout("models and database differ: added index ix_posts_user_id on posts (user_id)\n");
+        shell
+            .run(&["db", "check"], "")
+            .fails(1)
+            .stdout("models and database differ: added index ix_posts_user_id on posts (user_id)\n");
         shell.run(&["db", "drop-all", "--dry-run"], "").ok().stderr_has("nothing was changed");
         shell.run(&["db", "drop-all", "--sql"], "").ok().stdout("DROP TABLE posts;\nDROP TABLE users;\n");
         shell.run(&["db", "drop-all"], "").ok().stderr_has("dropped table users");
@@ -741,7 +980,8 @@ fn what_empties_a_database_is_refused_where_it_is_protected() {
     let config = shell.path().join("config/diesel-shell");
     std::fs::create_dir_all(&config).unwrap();
     let url = shell.database().display().to_string();
-    std::fs::write(config.join("config.toml"), format!("[connections.prod]\nurl = {url:?}\nprotected = true\n")).unwrap();
+    std::fs::write(config.join("config.toml"), format!("[connections.prod]\nurl = {url:?}\nprotected = true\n"))
+        .unwrap();
     for arguments in [&["prod", "-c", ".reset"][..], &["prod", "db", "drop-all"]] {
         shell.run(arguments, "").fails(1).stderr_has("is protected");
     }
@@ -782,8 +1022,9 @@ fn renames_are_asked_about_and_not_guessed() {
         terminal.expect(Regex("detected renamed column users.name to username")).unwrap();
         terminal.expect(expectrl::Eof).unwrap();
         shell.run(&[&database.0, "db", "upgrade"], "").ok();
-        shell.run(&[&database.0, "-c", "list users show id, username, age order by id", "-m", "csv"], "").ok().stdout(
-            "id,username,age\n1,john,30\n2,susan,\n3,o'hara,7\n",
-        );
+        shell
+            .run(&[&database.0, "-c", "list users show id, username, age order by id", "-m", "csv"], "")
+            .ok()
+            .stdout("id,username,age\n1,john,30\n2,susan,\n3,o'hara,7\n");
     });
 }

@@ -48,11 +48,11 @@ pub enum Verb {
         #[command(flatten)]
         trial: Trial,
     },
-    /// Revert migrations.
+    /// Revert migrations; one where no target is named.
     Downgrade {
         /// `base`, `-N`, a version or the beginning of one, which stays applied.
-        #[arg(default_value = "-1", allow_hyphen_values = true)]
-        target: String,
+        #[arg(allow_hyphen_values = true)]
+        target: Option<String>,
         #[command(flatten)]
         trial: Trial,
     },
@@ -101,7 +101,11 @@ pub struct Trial {
 
 impl Trial {
     fn words(&self) -> String {
-        [(self.sql, " --sql"), (self.dry_run, " --dry-run")].iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect()
+        [(self.sql, " --sql"), (self.dry_run, " --dry-run")]
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, word)| *word)
+            .collect()
     }
 }
 
@@ -128,7 +132,10 @@ impl Verb {
                 )
             }
             Self::Upgrade { target, trial } => format!("db upgrade {target}{}", trial.words()),
-            Self::Downgrade { target, trial } => format!("db downgrade {target}{}", trial.words()),
+            Self::Downgrade { target, trial } => {
+                let target = target.as_ref().map_or_else(String::new, |target| format!(" {target}"));
+                format!("db downgrade{target}{}", trial.words())
+            }
             Self::Current => "db current".into(),
             Self::History => "db history".into(),
             Self::Status => "db status".into(),

@@ -10,9 +10,9 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueE
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use config::Config;
 use diesel_shell::command::Front as _;
+use diesel_shell::migrations::project::Project;
 use diesel_shell::render::{Mode, Renderer, Style, Theme};
 use diesel_shell::shell::{Ask, Console, Ended, Keys, Opener, Options, Pager, Script, confirm, finish, run_script};
-use diesel_shell::migrations::project::Project;
 use diesel_shell::{Error, Shell};
 use open::How;
 use std::io::{IsTerminal, Write};
@@ -174,7 +174,8 @@ fn run() -> anyhow::Result<ExitCode> {
     let config = config::load()?;
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
-    let pager = if interactive && terminal { pager() } else { Pager::default() };
+    let pager =
+        if interactive && terminal { pager() } else { Pager::new(None, None, Box::new(std::io::stdout())) };
     let mut renderer = renderer(&arguments, &config, terminal, &pager)?;
 
     let how = How {

@@ -5,10 +5,10 @@ use diesel_shell::database::url::{Address, without_password};
 use diesel_shell::database::{self, Builtin};
 use diesel_shell::migrations::{self, project::Project};
 use diesel_shell::outcome::{Level, Report as _};
-use diesel_shell::{Models, microblog};
 use diesel_shell::render::Renderer;
 use diesel_shell::shell::{Opened, Opening};
 use diesel_shell::store::Store;
+use diesel_shell::{Models, microblog};
 use std::path::{Path, PathBuf};
 
 /// How databases are opened in this run.

@@ -14,7 +14,9 @@ fn declared(options: &Options, context: &mut Context, front: &mut dyn Front) -> 
     if let Some(url) = &options.like {
         let mut other = front.connect(url)?;
         if other.store().facts().dialect != dialect {
-            return Err(Error::invalid("the other database is of another kind, so its types are no measure for this one"));
+            return Err(Error::invalid(
+                "the other database is of another kind, so its types are no measure for this one",
+            ));
         }
         return Ok(Declared::database(other.store().definition()?));
     }
@@ -114,7 +116,8 @@ pub fn check(options: &Options, context: &mut Context, front: &mut dyn Front) ->
     if count == 0 && behind == 0 {
         return front.notice(Level::Info, "models and database are the same");
     }
-    let way = if behind > 0 { "`db upgrade` applies what is there" } else { "`db migrate \"message\"` writes a migration" };
+    let way =
+        if behind > 0 { "`db upgrade` applies what is there" } else { "`db migrate \"message\"` writes a migration" };
     Err(Error::invalid("the database is not as the models say").hint(way))
 }
 
@@ -128,8 +131,11 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
         && let behind @ 1.. = all.iter().filter(|revision| !revision.applied).count()
     {
         let s = if behind == 1 { " is" } else { "s are" };
-        return Err(Error::new(ErrorKind::Refused, format!("{behind} revision{s} not applied, and would be found as differences"))
-            .hint("`db upgrade` first"));
+        return Err(Error::new(
+            ErrorKind::Refused,
+            format!("{behind} revision{s} not applied, and would be found as differences"),
+        )
+        .hint("`db upgrade` first"));
     }
     let generated = compared(options, context, front, true)?;
     for finding in &generated.findings {
@@ -154,7 +160,8 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
     }
     if options.dry_run {
         try_out(&generated.up, context)?;
-        return front.notice(Level::Info, "tried on the rows that are there and rolled back: it works, nothing was written");
+        return front
+            .notice(Level::Info, "tried on the rows that are there and rolled back: it works, nothing was written");
     }
     write(message, &up, &down, context, front)?;
     front.notice(Level::Info, "read it, then `db upgrade` applies it")

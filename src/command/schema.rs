@@ -42,9 +42,9 @@ fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
             return Err(if known.is_empty() { error } else { error.hint(format!("it takes {}", known.join(", "))) });
         }
         let mut value = |what: &str| {
-            own.clone().or_else(|| words.next().map(|word| word.text.to_string())).ok_or_else(|| {
-                Error::invalid(format!("{option} needs {what} behind it")).at(word.span)
-            })
+            own.clone()
+                .or_else(|| words.next().map(|word| word.text.to_string()))
+                .ok_or_else(|| Error::invalid(format!("{option} needs {what} behind it")).at(word.span))
         };
         match option {
             "--sql" => options.sql = true,
@@ -53,7 +53,9 @@ fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
             "--rename" => {
                 let text = value("OLD:NEW")?;
                 let (from, to) = text.split_once(':').ok_or_else(|| {
-                    Error::invalid(format!("`{text}` is not OLD:NEW")).at(word.span).hint("--rename users.name:username")
+                    Error::invalid(format!("`{text}` is not OLD:NEW"))
+                        .at(word.span)
+                        .hint("--rename users.name:username")
                 })?;
                 options.request.renames.push((from.to_owned(), to.to_owned()));
             }
@@ -137,7 +139,13 @@ fn report(all: &[Revision], front: &mut dyn Front) -> Result<()> {
     Ok(())
 }
 
-fn step(target: Option<&Name<'_>>, up: bool, options: &Options, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+fn step(
+    target: Option<&Name<'_>>,
+    up: bool,
+    options: &Options,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
     if !options.sql {
         clean(context)?;
     }
@@ -264,7 +272,10 @@ fn stamp(target: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Res
         return front.notice(Level::Info, &format!("already at {what}"));
     }
     let s = if count == 1 { "" } else { "s" };
-    front.notice(Level::Info, &format!("stamped: at {what} ({count} row{s} of the table of migrations changed, nothing was run)"))
+    front.notice(
+        Level::Info,
+        &format!("stamped: at {what} ({count} row{s} of the table of migrations changed, nothing was run)"),
+    )
 }
 
 /// `.reset`: down to base, up to head.

@@ -159,9 +159,8 @@ trait Constraint {
 }
 
 fn same<T: Constraint>(old: &T, new: &T, before: &Table, after: &Table) -> bool {
-    let given = |constraint: &T, table: &Table| {
-        constraint.name().filter(|name| !is_automatic(name, table)).map(str::to_owned)
-    };
+    let given =
+        |constraint: &T, table: &Table| constraint.name().filter(|name| !is_automatic(name, table)).map(str::to_owned);
     let names = match (given(old, before), given(new, after)) {
         (Some(old), Some(new)) => old == new,
         // One that the database named says as much as one without a name.

@@ -153,11 +153,8 @@ pub fn index(index: &Index, table: &Place) -> String {
 pub fn table(table: &Table, called: Option<&str>, foreign_keys: bool, dialect: Dialect) -> String {
     // A key of one column stands with its column: only so is it SQLite's rowid.
     let own = table.key.as_ref().filter(|key| key.columns.len() == 1);
-    let mut parts: Vec<String> = table
-        .columns
-        .iter()
-        .map(|each| column(each, own.filter(|_| table.is_key(&each.name)), dialect))
-        .collect();
+    let mut parts: Vec<String> =
+        table.columns.iter().map(|each| column(each, own.filter(|_| table.is_key(&each.name)), dialect)).collect();
     parts.extend(table.key.as_ref().filter(|_| own.is_none()).map(primary_key));
     parts.extend(table.uniques.iter().map(unique));
     parts.extend(table.checks.iter().map(check));
@@ -177,7 +174,11 @@ pub fn create(tables: &[&Table], dialect: Dialect) -> Vec<String> {
     let mut later = Vec::new();
     let mut made: Vec<&Place> = Vec::new();
     for each in ordered(tables) {
-        let ready = inline || each.foreign_keys.iter().all(|key| made.contains(&&key.to) || key.to == each.place || key.to.schema.is_some());
+        let ready = inline
+            || each
+                .foreign_keys
+                .iter()
+                .all(|key| made.contains(&&key.to) || key.to == each.place || key.to.schema.is_some());
         statements.push(table(each, None, ready, dialect));
         if !ready {
             let keys = each.foreign_keys.iter();

@@ -136,7 +136,8 @@ fn fill_table(
     // The order is the database's wherever it is not said, and where columns are kept that it is not said of.
     if !exact || !kept.is_empty() {
         wanted.columns.extend(kept);
-        let place = |column: &Column| actual.columns.iter().position(|known| known.name.eq_ignore_ascii_case(&column.name));
+        let place =
+            |column: &Column| actual.columns.iter().position(|known| known.name.eq_ignore_ascii_case(&column.name));
         wanted.columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
     }
     let lost = |columns: &[String]| columns.iter().any(|column| dropped.contains(&column.to_lowercase()));
@@ -185,7 +186,10 @@ fn fill_table(
         if lost(&known.columns) {
             continue;
         }
-        if !exact && let Some(index) = wanted.indexes.iter().position(|index| index.unique && alike(&index.columns, &known.columns)) {
+        if !exact
+            && let Some(index) =
+                wanted.indexes.iter().position(|index| index.unique && alike(&index.columns, &known.columns))
+        {
             wanted.indexes.remove(index);
             wanted.uniques.push(known.clone());
             continue;
@@ -217,13 +221,15 @@ fn fill_table(
         }
     }
     for known in &actual.checks {
-        let told = wanted.checks.iter().any(|check| {
-            check.expression == known.expression || (check.name.is_some() && check.name == known.name)
-        });
+        let told = wanted
+            .checks
+            .iter()
+            .any(|check| check.expression == known.expression || (check.name.is_some() && check.name == known.name));
         if told {
             continue;
         }
-        let columns: Vec<String> = dropped.iter().filter(|column| mentions(&known.expression, column)).cloned().collect();
+        let columns: Vec<String> =
+            dropped.iter().filter(|column| mentions(&known.expression, column)).cloned().collect();
         if columns.is_empty() && !only("check", known.name.as_ref(), std::slice::from_ref(&known.expression))? {
             wanted.checks.push(known.clone());
         }

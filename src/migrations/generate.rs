@@ -79,7 +79,12 @@ impl Rename {
 /// # Errors
 /// `Refused` when it cannot be told whether something was renamed, or when a definition says more than is understood;
 /// `Invalid` for a rename or a drop of what is not there; `Database`.
-pub fn generate(store: &mut dyn Store, mut wanted: Declared, request: &Request, ask: &mut Ask<'_>) -> Result<Generated> {
+pub fn generate(
+    store: &mut dyn Store,
+    mut wanted: Declared,
+    request: &Request,
+    ask: &mut Ask<'_>,
+) -> Result<Generated> {
     let dialect = store.facts().dialect;
     let actual = store.definition()?;
     let mut answered: HashMap<String, bool> = HashMap::new();
@@ -108,8 +113,11 @@ pub fn generate(store: &mut dyn Store, mut wanted: Declared, request: &Request, 
         Ok(false)
     })?;
     if let Some(at) = used.iter().position(|used| !used) {
-        return Err(Error::invalid(format!("there is nothing called {} that only the database has", request.drops[at]))
-            .hint("a table, table.column, or the name of an index or constraint"));
+        return Err(Error::invalid(format!(
+            "there is nothing called {} that only the database has",
+            request.drops[at]
+        ))
+        .hint("a table, table.column, or the name of an index or constraint"));
     }
 
     let after = settled(store, &wanted.schema, &before)?;
@@ -206,7 +214,9 @@ fn renames(
     let told = |found: &[Rename], from: &str, to: &str| {
         found.iter().any(|rename| matches!(rename, Rename::Table(a, b) if a == from || b == to))
     };
-    for old in actual.tables.iter().filter(|old| old.place.schema.is_none() && wanted.schema.table(&old.place).is_none()) {
+    for old in
+        actual.tables.iter().filter(|old| old.place.schema.is_none() && wanted.schema.table(&old.place).is_none())
+    {
         let news = wanted.schema.tables.iter().filter(|new| actual.table(&new.place).is_none());
         for new in news.filter(|new| resembles(old, new, dialect)) {
             if told(&found, &old.place.name, &new.place.name) || may_drop(std::slice::from_ref(&old.place.name)) {
@@ -216,7 +226,12 @@ fn renames(
                 Some(true) => found.push(Rename::Table(old.place.name.clone(), new.place.name.clone())),
                 Some(false) => {}
                 None if wanted.complete => {
-                    return Err(undecided(&format!("table {}", old.place), &old.place.name, &new.place.name, &old.place.name));
+                    return Err(undecided(
+                        &format!("table {}", old.place),
+                        &old.place.name,
+                        &new.place.name,
+                        &old.place.name,
+                    ));
                 }
                 // Models beside other tables: the old one stays.
                 None => {}
@@ -262,12 +277,7 @@ fn renames(
                         answered.remove(&names[0]);
                     }
                     None => {
-                        return Err(undecided(
-                            &names[0],
-                            &names[0],
-                            &candidate.name,
-                            &names[0],
-                        ));
+                        return Err(undecided(&names[0], &names[0], &candidate.name, &names[0]));
                     }
                 }
             }
@@ -294,8 +304,9 @@ fn columns_named(actual: &Schema, wanted: &Schema, from: &str, to: &str) -> Vec<
 }
 
 fn nothing(from: &str, to: &str) -> Error {
-    Error::invalid(format!("nothing was renamed from {from} to {to}"))
-        .hint("the old name is the database's, the new one the models': --rename users.name:username, --rename people:users")
+    Error::invalid(format!("nothing was renamed from {from} to {to}")).hint(
+        "the old name is the database's, the new one the models': --rename users.name:username, --rename people:users",
+    )
 }
 
 fn undecided(what: &str, from: &str, to: &str, drop: &str) -> Error {
@@ -308,7 +319,9 @@ fn resembles(old: &Table, new: &Table, dialect: Dialect) -> bool {
     let same = old
         .columns
         .iter()
-        .filter(|column| new.column(&column.name).is_some_and(|other| fits(&other.type_name, &column.type_name, dialect)))
+        .filter(|column| {
+            new.column(&column.name).is_some_and(|other| fits(&other.type_name, &column.type_name, dialect))
+        })
         .count();
     same * 2 >= old.columns.len().max(new.columns.len())
 }
@@ -389,8 +402,32 @@ fn understood(found: &[Difference], dialect: Dialect) -> Result<()> {
         };
         let have = words(&written);
         // Said by default, or left to the order.
-        let idle = ["(", ")", ",", "null", "asc", "no", "action", "on", "delete", "update", "constraint", "match", "simple",
-            "if", "not", "exists", "virtual", "always", "generated", "deferrable", "initially", "immediate", "full", "partial"];
+        let idle = [
+            "(",
+            ")",
+            ",",
+            "null",
+            "asc",
+            "no",
+            "action",
+            "on",
+            "delete",
+            "update",
+            "constraint",
+            "match",
+            "simple",
+            "if",
+            "not",
+            "exists",
+            "virtual",
+            "always",
+            "generated",
+            "deferrable",
+            "initially",
+            "immediate",
+            "full",
+            "partial",
+        ];
         // A constraint on one column names it where it stands with the table, and not where it stands with the column.
         let enough = |word: &str| match have.get(word) {
             Some(_) if table.column(word).is_some() || word == "key" => usize::MAX,
@@ -415,7 +452,9 @@ fn understood(found: &[Difference], dialect: Dialect) -> Result<()> {
                 ErrorKind::Refused,
                 format!("the definition of {} says `{word}` in a way that is not understood here", table.place),
             )
-            .hint("it would be lost by making the table anew: begin with `db revision` and write this migration by hand"));
+            .hint(
+                "it would be lost by making the table anew: begin with `db revision` and write this migration by hand",
+            ));
         }
     }
     Ok(())
@@ -473,13 +512,19 @@ fn usable(scratch: &mut dyn Store) -> Result<()> {
         let (kind, probes) = match (dependent.kind, &dependent.on) {
             (DependentKind::View, _) => ("view", vec![format!("SELECT * FROM {} LIMIT 0", name(&dependent.name))]),
             (DependentKind::Trigger, Some(on)) => {
-                let Some(column) = schema.table(on).and_then(|table| table.columns.iter().find(|column| column.generated.is_none()))
+                let Some(column) =
+                    schema.table(on).and_then(|table| table.columns.iter().find(|column| column.generated.is_none()))
                 else {
                     continue;
                 };
                 let (at, column) = (place(on), name(&column.name));
-                let all = ["DELETE FROM {at}", "UPDATE {at} SET {column} = {column}", "INSERT INTO {at} ({column}) VALUES (NULL)"];
-                let filled = all.iter().map(|sql| format!("EXPLAIN {}", sql.replace("{at}", &at).replace("{column}", &column)));
+                let all = [
+                    "DELETE FROM {at}",
+                    "UPDATE {at} SET {column} = {column}",
+                    "INSERT INTO {at} ({column}) VALUES (NULL)",
+                ];
+                let filled =
+                    all.iter().map(|sql| format!("EXPLAIN {}", sql.replace("{at}", &at).replace("{column}", &column)));
                 ("trigger", filled.collect())
             }
             (DependentKind::Trigger, None) => continue,

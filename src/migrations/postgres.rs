@@ -42,9 +42,11 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
             }
         }
     }
-    for table in &removed {
-        let to_removed = |key: &&ForeignKey| key.to != table.place && removed.iter().any(|other| other.place == key.to);
-        out.extend(table.foreign_keys.iter().filter(to_removed).map(|key| drop(&table.place, key.name.as_ref())));
+    // Children go before their parents; only in a circle a key is in the way.
+    let going: Vec<&Table> = ddl::ordered(&removed).into_iter().rev().collect();
+    for (at, table) in going.iter().enumerate() {
+        let is_before = |key: &&ForeignKey| going[..at].iter().any(|other| other.place == key.to);
+        out.extend(table.foreign_keys.iter().filter(is_before).map(|key| drop(&table.place, key.name.as_ref())));
     }
     for each in &changed {
         let table = &each.before.place;
@@ -61,7 +63,7 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
             }
         }
     }
-    out.extend(ddl::ordered(&removed).into_iter().rev().map(|table| format!("DROP TABLE {}", place(&table.place))));
+    out.extend(going.iter().map(|table| format!("DROP TABLE {}", place(&table.place))));
     out.extend(ddl::create(&added, DIALECT));
     for each in &changed {
         columns(each, fills, &mut out);
@@ -86,11 +88,14 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
         }
     }
     for (table, key) in &leaning {
-        let still = after.table(table).is_some_and(|table| table.foreign_keys.iter().any(|other| {
-            other.to == key.to && alike(&other.columns, &key.columns) && alike(&other.to_columns, &key.to_columns)
-        }));
+        let still = after.table(table).is_some_and(|table| {
+            table.foreign_keys.iter().any(|other| {
+                other.to == key.to && alike(&other.columns, &key.columns) && alike(&other.to_columns, &key.to_columns)
+            })
+        });
         let again = changed.iter().filter(|each| each.after.place == **table).flat_map(|each| &each.items);
-        let added = again.into_iter().any(|item| matches!(item, Item::AddForeignKey(new) if alike(&new.columns, &key.columns)));
+        let added =
+            again.into_iter().any(|item| matches!(item, Item::AddForeignKey(new) if alike(&new.columns, &key.columns)));
         if still && !added {
             out.push(alter(table, &format!("ADD {}", ddl::foreign_key(key))));
         }

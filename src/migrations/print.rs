@@ -114,11 +114,9 @@ fn definition(table: &Table, dialect: Dialect, custom: &BTreeMap<String, String>
 /// The name of the Rust type, and whether it is an array of it.
 fn element(column: &Column, dialect: Dialect) -> Result<(String, bool), String> {
     match dialect {
-        Dialect::Sqlite => {
-            sqlite_type(&column.type_name).map(|name| (name.to_owned(), false)).ok_or_else(|| {
-                format!("Diesel has no type for `{}` of its column `{}`", column.type_name, column.name)
-            })
-        }
+        Dialect::Sqlite => sqlite_type(&column.type_name)
+            .map(|name| (name.to_owned(), false))
+            .ok_or_else(|| format!("Diesel has no type for `{}` of its column `{}`", column.type_name, column.name)),
         Dialect::Postgres => {
             let (name, array) = match column.short_type.strip_prefix('_') {
                 Some(element) => (element, true),
@@ -166,17 +164,71 @@ fn limit(column: &Column, dialect: Dialect) -> Option<u32> {
         return None;
     }
     let (base, limit) = canonical(&column.type_name, dialect);
-    matches!(base.as_str(), "character varying" | "character" | "bit" | "bit varying").then(|| limit.parse().ok()).flatten()
+    matches!(base.as_str(), "character varying" | "character" | "bit" | "bit varying")
+        .then(|| limit.parse().ok())
+        .flatten()
 }
 
 /// Types of PostgreSQL that Diesel has by the name that its short name gives.
 const KNOWN: [&str; 58] = [
-    "Bool", "Integer", "SmallInt", "BigInt", "Binary", "Text", "Double", "Float", "Numeric", "Timestamp", "Date", "Time",
-    "Float4", "Smallint", "Int2", "Int4", "Int8", "Bigint", "Float8", "Decimal", "VarChar", "Varchar", "Char", "Bit",
-    "Cidr", "Citext", "Inet", "Jsonb", "MacAddr", "MacAddr8", "Money", "Oid", "Range", "Timestamptz", "Uuid", "Json",
-    "PgLsn", "Record", "Interval", "Int4range", "Int8range", "Daterange", "Numrange", "Tsrange", "Tstzrange",
-    "Int4multirange", "Int8multirange", "Datemultirange", "Nummultirange", "Tsmultirange", "Tstzmultirange",
-    "SmallSerial", "BigSerial", "Serial", "Bytea", "Bpchar", "Macaddr", "Macaddr8",
+    "Bool",
+    "Integer",
+    "SmallInt",
+    "BigInt",
+    "Binary",
+    "Text",
+    "Double",
+    "Float",
+    "Numeric",
+    "Timestamp",
+    "Date",
+    "Time",
+    "Float4",
+    "Smallint",
+    "Int2",
+    "Int4",
+    "Int8",
+    "Bigint",
+    "Float8",
+    "Decimal",
+    "VarChar",
+    "Varchar",
+    "Char",
+    "Bit",
+    "Cidr",
+    "Citext",
+    "Inet",
+    "Jsonb",
+    "MacAddr",
+    "MacAddr8",
+    "Money",
+    "Oid",
+    "Range",
+    "Timestamptz",
+    "Uuid",
+    "Json",
+    "PgLsn",
+    "Record",
+    "Interval",
+    "Int4range",
+    "Int8range",
+    "Daterange",
+    "Numrange",
+    "Tsrange",
+    "Tstzrange",
+    "Int4multirange",
+    "Int8multirange",
+    "Datemultirange",
+    "Nummultirange",
+    "Tsmultirange",
+    "Tstzmultirange",
+    "SmallSerial",
+    "BigSerial",
+    "Serial",
+    "Bytea",
+    "Bpchar",
+    "Macaddr",
+    "Macaddr8",
 ];
 
 /// Types that Diesel has no name for: by Rust name, with what says which type of the database it is.
@@ -189,7 +241,8 @@ fn custom_types(tables: &[&Table], dialect: Dialect) -> BTreeMap<String, String>
         .flat_map(|table| &table.columns)
         .map(|column| {
             let sql = column.short_type.trim_start_matches('_');
-            let schema = column.type_schema.as_ref().map_or_else(String::new, |schema| format!(", schema = {schema:?}"));
+            let schema =
+                column.type_schema.as_ref().map_or_else(String::new, |schema| format!(", schema = {schema:?}"));
             (camel(sql), format!("name = {sql:?}{schema}"))
         })
         .filter(|(rust, _)| !KNOWN.contains(&rust.as_str()))

@@ -56,10 +56,11 @@ pub fn warnings(store: &mut dyn Store, before: &Schema, found: &[Difference], fi
     let mut said = Vec::new();
     for difference in found {
         match difference {
-            Difference::Removed(table) => said.extend(
-                where_(store, table, "1 = 1")
-                    .map(|(count, _)| format!("table {} goes with {}", table.place, counted(count, "of data", "of data"))),
-            ),
+            Difference::Removed(table) => {
+                said.extend(where_(store, table, "1 = 1").map(|(count, _)| {
+                    format!("table {} goes with {}", table.place, counted(count, "of data", "of data"))
+                }))
+            }
             Difference::Changed(changed) => {
                 for item in &changed.items {
                     said.extend(about(store, before, changed, item, fills));
@@ -80,7 +81,11 @@ fn about(store: &mut dyn Store, before: &Schema, changed: &Changed, item: &Item,
         Item::DropColumn(column) => {
             let found = where_(store, table, &format!("{} IS NOT NULL", name(&column.name)));
             said.extend(found.map(|(count, _)| {
-                format!("column {at}.{} goes with {}", column.name, counted(count, "that has a value", "that have a value"))
+                format!(
+                    "column {at}.{} goes with {}",
+                    column.name,
+                    counted(count, "that has a value", "that have a value")
+                )
             }));
         }
         Item::AddColumn(column) => {
@@ -117,7 +122,11 @@ fn about(store: &mut dyn Store, before: &Schema, changed: &Changed, item: &Item,
             said.extend(duplicates(store, table, &key.columns));
             let nulls: Vec<String> = key.columns.iter().map(|column| format!("{} IS NULL", name(column))).collect();
             said.extend(where_(store, table, &nulls.join(" OR ")).map(|(count, which)| {
-                format!("the key of {at} becomes ({}): {}{which}", key.columns.join(", "), counted(count, "is NULL there", "are NULL there"))
+                format!(
+                    "the key of {at} becomes ({}): {}{which}",
+                    key.columns.join(", "),
+                    counted(count, "is NULL there", "are NULL there")
+                )
             }));
         }
         Item::AddForeignKey(key) => {
@@ -127,7 +136,8 @@ fn about(store: &mut dyn Store, before: &Schema, changed: &Changed, item: &Item,
             } else {
                 key.to_columns.clone()
             };
-            let present: Vec<String> = key.columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
+            let present: Vec<String> =
+                key.columns.iter().map(|column| format!("{} IS NOT NULL", name(column))).collect();
             let equal: Vec<String> = key
                 .columns
                 .iter()
@@ -151,7 +161,11 @@ fn about(store: &mut dyn Store, before: &Schema, changed: &Changed, item: &Item,
         }
         Item::AddCheck(check) => {
             said.extend(where_(store, table, &format!("NOT ({})", check.expression)).map(|(count, which)| {
-                format!("check ({}) on {at}: {}{which}", check.expression, counted(count, "does not hold", "do not hold"))
+                format!(
+                    "check ({}) on {at}: {}{which}",
+                    check.expression,
+                    counted(count, "does not hold", "do not hold")
+                )
             }));
         }
         _ => {}
@@ -201,17 +215,25 @@ fn retyped(
     let textual = |base: &str| ["char", "text", "clob"].iter().any(|part| base.contains(part));
     if let (true, Ok(limit)) = (textual(&base), limit.parse::<u32>()) {
         let found = where_(store, table, &format!("length({column}) > {limit}"));
-        said.extend(found.map(|(count, which)| format!("{what}: {}{which}", counted(count, "is longer", "are longer"))));
+        said.extend(
+            found.map(|(count, which)| format!("{what}: {}{which}", counted(count, "is longer", "are longer"))),
+        );
     }
     let whole = base.contains("int");
     let number = whole || ["real", "doub", "floa", "numeric"].iter().any(|part| base.contains(part));
     if number {
         let condition = match dialect {
             // What SQLite's affinity leaves as it is was no number.
-            Dialect::Sqlite if whole => format!("{column} IS NOT NULL AND typeof({column} + 0) || CAST({column} AS TEXT) <> 'integer' || CAST({column} + 0 AS TEXT)"),
-            Dialect::Sqlite => format!("typeof({column}) IN ('text', 'blob') AND CAST({column} AS REAL) = 0 AND trim({column}) NOT IN ('0', '0.0')"),
+            Dialect::Sqlite if whole => format!(
+                "{column} IS NOT NULL AND typeof({column} + 0) || CAST({column} AS TEXT) <> 'integer' || CAST({column} + 0 AS TEXT)"
+            ),
+            Dialect::Sqlite => format!(
+                "typeof({column}) IN ('text', 'blob') AND CAST({column} AS REAL) = 0 AND trim({column}) NOT IN ('0', '0.0')"
+            ),
             Dialect::Postgres if whole => format!("{column}::text !~ '^\\s*[-+]?[0-9]+\\s*$'"),
-            Dialect::Postgres => format!("{column}::text !~ '^\\s*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?\\s*$'"),
+            Dialect::Postgres => {
+                format!("{column}::text !~ '^\\s*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?\\s*$'")
+            }
         };
         let kind = if whole { "whole number" } else { "number" };
         said.extend(where_(store, table, &condition).map(|(count, which)| {
@@ -219,7 +241,8 @@ fn retyped(
         }));
     }
     let (before, _) = canonical(&old.type_name, dialect);
-    if !number && !textual(&base) && before != base && where_(store, table, &format!("{column} IS NOT NULL")).is_some() {
+    if !number && !textual(&base) && before != base && where_(store, table, &format!("{column} IS NOT NULL")).is_some()
+    {
         said.push(format!("{what}: values that cannot be read as such will fail"));
     }
     said
@@ -241,7 +264,10 @@ pub fn offending(store: &mut dyn Store, statement: &str, message: &str) -> Vec<S
                 rest.split(", ").filter_map(|part| part.split_once('.').map(|(_, column)| column.to_owned())).collect();
             let table = match rest.split_once('.') {
                 Some((table, _)) => named(table),
-                None => words.iter().filter_map(SqlToken::name).find_map(|word| word.strip_prefix(sqlite::ANEW).and_then(named)),
+                None => words
+                    .iter()
+                    .filter_map(SqlToken::name)
+                    .find_map(|word| word.strip_prefix(sqlite::ANEW).and_then(named)),
             };
             let Some(table) = table else { return Vec::new() };
             match kind {
@@ -250,13 +276,19 @@ pub fn offending(store: &mut dyn Store, statement: &str, message: &str) -> Vec<S
                         return Vec::new();
                     };
                     let found = where_(store, &table, &format!("{} IS NULL", name(column)));
-                    found.map(|(count, which)| format!("{}{which}", counted(count, "is NULL", "are NULL"))).into_iter().collect()
+                    found
+                        .map(|(count, which)| format!("{}{which}", counted(count, "is NULL", "are NULL")))
+                        .into_iter()
+                        .collect()
                 }
                 "UNIQUE" => duplicates(store, &table, &columns).into_iter().collect(),
                 "CHECK" => {
                     // The message has the check's name or its text; the statement before it made the table.
                     let found = where_(store, &table, &format!("NOT ({rest})"));
-                    found.map(|(count, which)| format!("{}{which}", counted(count, "does not hold", "do not hold"))).into_iter().collect()
+                    found
+                        .map(|(count, which)| format!("{}{which}", counted(count, "does not hold", "do not hold")))
+                        .into_iter()
+                        .collect()
                 }
                 _ => Vec::new(),
             }
@@ -269,7 +301,10 @@ pub fn offending(store: &mut dyn Store, statement: &str, message: &str) -> Vec<S
             let table = words.get(2).and_then(|word| word.name()).and_then(named);
             let Some(table) = table.filter(|table| table.column(column).is_some()) else { return Vec::new() };
             let found = where_(store, &table, &format!("{} IS NULL", name(column)));
-            found.map(|(count, which)| format!("{}{which}", counted(count, "is NULL", "are NULL"))).into_iter().collect()
+            found
+                .map(|(count, which)| format!("{}{which}", counted(count, "is NULL", "are NULL")))
+                .into_iter()
+                .collect()
         }
     }
 }

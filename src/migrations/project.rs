@@ -40,11 +40,10 @@ impl Project {
     pub fn read(root: &Path) -> Result<Self> {
         let file = root.join("diesel.toml");
         let text = std::fs::read_to_string(&file).map_err(|cause| failed("read", &file, &cause))?;
-        let config: toml::Table = toml::from_str(&text)
-            .map_err(|cause| Error::new(ErrorKind::Usage, format!("{} is not as it should be: {cause}", file.display())))?;
-        let named = |section: &str, key: &str| {
-            config.get(section)?.get(key)?.as_str().map(|path| root.join(path))
-        };
+        let config: toml::Table = toml::from_str(&text).map_err(|cause| {
+            Error::new(ErrorKind::Usage, format!("{} is not as it should be: {cause}", file.display()))
+        })?;
+        let named = |section: &str, key: &str| config.get(section)?.get(key)?.as_str().map(|path| root.join(path));
         Ok(Self {
             migrations: named("migrations_directory", "dir").unwrap_or_else(|| root.join("migrations")),
             schema: named("print_schema", "file").filter(|path| path.is_file()),

@@ -25,7 +25,8 @@ fn script(revision: &Revision, up: bool) -> Result<Script<'_>> {
             if code {
                 return Ok(Script { text: None, file, transaction: script.transaction });
             }
-            let text = if up { script.up.as_ref() } else { script.down.as_ref().or(kept.and_then(|(_, down)| down.as_ref())) };
+            let text =
+                if up { script.up.as_ref() } else { script.down.as_ref().or(kept.and_then(|(_, down)| down.as_ref())) };
             (text, script.transaction)
         }
         None => (if up { None } else { kept.and_then(|(_, down)| down.as_ref()) }, true),
@@ -34,7 +35,10 @@ fn script(revision: &Revision, up: bool) -> Result<Script<'_>> {
         let error = if revision.script.is_some() {
             Error::invalid(format!("{} has no {file}, so there is no way back from it", revision.name))
         } else {
-            Error::invalid(format!("{} is applied, but its folder is gone and nothing of it is on record", revision.name))
+            Error::invalid(format!(
+                "{} is applied, but its folder is gone and nothing of it is on record",
+                revision.name
+            ))
         };
         error.hint("bring its folder back; or `db stamp VERSION` notes where the database is without running anything")
     })?;
@@ -199,14 +203,17 @@ fn note(store: &mut dyn Store, revision: &Revision, up: bool) -> Result<()> {
     })
 }
 
-/// Rows that lead nowhere and did so in smaller number before. Rows that were lost already are no reason to refuse.
+/// Rows that lead nowhere and did not before. Rows that were lost already are no reason to refuse; in a table that was
+/// made anew they may go by another rowid, so what is left over is counted.
 fn new_orphans<'a>(before: &[Orphan], after: &'a [Orphan]) -> Vec<&'a Orphan> {
+    let same = |a: &Orphan, b: &Orphan| a.table == b.table && a.parent == b.parent && a.rowid == b.rowid;
     let mut known: HashMap<(&str, &str), usize> = HashMap::new();
-    for orphan in before {
+    for orphan in before.iter().filter(|old| !after.iter().any(|new| same(old, new))) {
         *known.entry((&orphan.table, &orphan.parent)).or_default() += 1;
     }
     after
         .iter()
+        .filter(|new| !before.iter().any(|old| same(old, new)))
         .filter(|orphan| match known.get_mut(&(orphan.table.as_str(), orphan.parent.as_str())) {
             Some(count) if *count > 0 => {
                 *count -= 1;
@@ -243,11 +250,10 @@ fn failed(revision: &Revision, script: &Script<'_>, at: Option<&sql::Statement<'
     if error.kind == ErrorKind::Interrupted {
         return error;
     }
-    let file = revision
-        .script
-        .as_ref()
-        .and_then(|script| script.folder.as_ref())
-        .map_or_else(|| format!("{}/{}", revision.name, script.file), |folder| folder.join(script.file).display().to_string());
+    let file = revision.script.as_ref().and_then(|script| script.folder.as_ref()).map_or_else(
+        || format!("{}/{}", revision.name, script.file),
+        |folder| folder.join(script.file).display().to_string(),
+    );
     let Some(statement) = at else {
         return Error { message: format!("{file}: {}", error.message), ..error };
     };

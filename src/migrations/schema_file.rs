@@ -98,7 +98,8 @@ fn items(items: &[syn::Item], found: &mut Found, dialect: Dialect) -> syn::Resul
                     self::items(inner, found, dialect)?;
                 }
             }
-            syn::Item::Macro(item) => match item.mac.path.segments.last().map(|last| last.ident.to_string()).as_deref() {
+            syn::Item::Macro(item) => match item.mac.path.segments.last().map(|last| last.ident.to_string()).as_deref()
+            {
                 Some("table") => table(&item.mac.parse_body::<TableDecl>()?, found, dialect)?,
                 Some("joinable") => found.joins.push(item.mac.parse_body()?),
                 _ => {}
@@ -181,7 +182,13 @@ fn sql_type(
         "Integer" | "Int4" | "Serial" => "INTEGER",
         "BigInt" | "Bigint" | "Int8" | "BigSerial" => "BIGINT",
         "Float" | "Float4" => "REAL",
-        "Double" | "Float8" => if sqlite { "DOUBLE" } else { "DOUBLE PRECISION" },
+        "Double" | "Float8" => {
+            if sqlite {
+                "DOUBLE"
+            } else {
+                "DOUBLE PRECISION"
+            }
+        }
         "Numeric" | "Decimal" => "NUMERIC",
         "VarChar" | "Varchar" | "Text" if limit.is_some() => {
             return Ok((format!("VARCHAR({})", limit.unwrap_or_default()), false));
@@ -189,7 +196,13 @@ fn sql_type(
         "Varchar" | "VarChar" if !sqlite => "VARCHAR",
         "VarChar" | "Varchar" | "Text" => "TEXT",
         "Char" | "Bpchar" => return Ok((format!("CHAR({})", limit.unwrap_or(1)), false)),
-        "Binary" | "Bytea" | "Blob" => if sqlite { "BLOB" } else { "BYTEA" },
+        "Binary" | "Bytea" | "Blob" => {
+            if sqlite {
+                "BLOB"
+            } else {
+                "BYTEA"
+            }
+        }
         "Timestamp" => "TIMESTAMP",
         "Timestamptz" | "TimestamptzSqlite" => "TIMESTAMPTZ",
         "Macaddr" | "MacAddr" => "macaddr",
@@ -197,7 +210,10 @@ fn sql_type(
         "PgLsn" => "pg_lsn",
         other => {
             let own = custom.get(other).cloned();
-            return Ok((own.unwrap_or_else(|| if sqlite { other.to_uppercase() } else { other.to_lowercase() }), false));
+            return Ok((
+                own.unwrap_or_else(|| if sqlite { other.to_uppercase() } else { other.to_lowercase() }),
+                false,
+            ));
         }
     };
     Ok((sql.to_owned(), false))

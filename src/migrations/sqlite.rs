@@ -47,9 +47,12 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
             }
         }
     }
-    statements.extend(ddl::ordered(&removed).into_iter().rev().map(|table| format!("DROP TABLE {}", place(&table.place))));
+    statements
+        .extend(ddl::ordered(&removed).into_iter().rev().map(|table| format!("DROP TABLE {}", place(&table.place))));
     statements.extend(ddl::create(&added, DIALECT));
-    let gone = |dependent: &Dependent| dependent.on.as_ref().is_some_and(|on| after.table(on).is_none() && before.table(on).is_some());
+    let gone = |dependent: &Dependent| {
+        dependent.on.as_ref().is_some_and(|on| after.table(on).is_none() && before.table(on).is_some())
+    };
     statements.extend(aside.iter().filter(|dependent| !gone(dependent)).map(|dependent| dependent.sql.clone()));
     statements
 }
@@ -86,7 +89,8 @@ fn is_simple(changed: &Changed) -> bool {
                 let value = ddl::default_value(sql, DIALECT);
                 !value.starts_with('(') && !value.to_ascii_lowercase().starts_with("current_")
             });
-            let fills = column.nullable || column.default.as_deref().is_some_and(|sql| !sql.eq_ignore_ascii_case("null"));
+            let fills =
+                column.nullable || column.default.as_deref().is_some_and(|sql| !sql.eq_ignore_ascii_case("null"));
             let is_key = changed.after.key.as_ref().is_some_and(|key| key.columns.contains(&column.name));
             constant && fills && !is_key && column.generated.as_deref().is_none_or(|text| text.ends_with("VIRTUAL"))
         }

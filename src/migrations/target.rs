@@ -66,12 +66,14 @@ pub fn named<'a>(word: &str, all: &'a [Revision]) -> Result<&'a Revision> {
     match found.as_slice() {
         [only] => Ok(only),
         [] => Err(unknown(word, all)),
-        several => several.iter().find(|revision| revision.version == digits || revision.name == word).copied().ok_or_else(
-            || {
-                Error::invalid(format!("`{word}` is the beginning of {} revisions", several.len()))
-                    .hint("`db history` lists them")
-            },
-        ),
+        several => {
+            several.iter().find(|revision| revision.version == digits || revision.name == word).copied().ok_or_else(
+                || {
+                    Error::invalid(format!("`{word}` is the beginning of {} revisions", several.len()))
+                        .hint("`db history` lists them")
+                },
+            )
+        }
     }
 }
 

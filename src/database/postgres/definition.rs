@@ -166,10 +166,8 @@ struct ViewRow {
 pub fn schema(connection: &mut PgConnection) -> Result<Schema> {
     let wrong = |error: diesel::result::Error| translate(&error);
     let rows: Vec<TableRow> = diesel::sql_query(TABLES).load(connection).map_err(wrong)?;
-    let mut tables: Vec<(u32, Table)> = rows
-        .into_iter()
-        .map(|row| (row.oid, Table::new(Place { schema: row.schema, name: row.name })))
-        .collect();
+    let mut tables: Vec<(u32, Table)> =
+        rows.into_iter().map(|row| (row.oid, Table::new(Place { schema: row.schema, name: row.name }))).collect();
     let places: std::collections::HashMap<u32, usize> =
         tables.iter().enumerate().map(|(at, (oid, _))| (*oid, at)).collect();
     for row in diesel::sql_query(COLUMNS).load::<ColumnRow>(connection).map_err(wrong)? {
@@ -231,8 +229,7 @@ fn column(row: ColumnRow) -> Column {
         _ => Numbering::None,
     };
     if !row.generated.is_empty() {
-        column.generated =
-            row.default_sql.map(|sql| format!("GENERATED ALWAYS AS ({}) STORED", unbracketed(&sql)));
+        column.generated = row.default_sql.map(|sql| format!("GENERATED ALWAYS AS ({}) STORED", unbracketed(&sql)));
     } else if column.numbering == Numbering::None {
         column.default = row.default_sql;
     }

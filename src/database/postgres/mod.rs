@@ -429,14 +429,14 @@ impl Store for PgStore {
     }
 
     fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
-        let path: String = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('search_path')"))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))?;
+        let path: String =
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('search_path')"))
+                .get_result(&mut self.connection)
+                .map_err(|e| translate(&e))?;
         // Types and functions of the ordinary schemas stay in reach.
         self.run("BEGIN; CREATE SCHEMA __diesel_shell_scratch")?;
-        let done = self
-            .run(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}"))
-            .and_then(|()| work(self));
+        let done =
+            self.run(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}")).and_then(|()| work(self));
         self.rollback()?;
         done
     }

@@ -128,8 +128,10 @@ fn index(row: &OtherRow, words: &[SqlToken<'_>]) -> Option<Index> {
     let unique = words.get(1)?.is("UNIQUE");
     let open = words.get(on + 2)?;
     let (inner, rest) = brackets(&words[on + 2..])?;
-    let mut columns: Vec<String> =
-        split(inner).iter().map_while(|part| if let [only] = part { only.name().map(str::to_owned) } else { None }).collect();
+    let mut columns: Vec<String> = split(inner)
+        .iter()
+        .map_while(|part| if let [only] = part { only.name().map(str::to_owned) } else { None })
+        .collect();
     if columns.len() != split(inner).len() || !rest.is_empty() {
         columns.clear();
     }
@@ -353,8 +355,7 @@ impl<'t, 's> Reader<'t, 's> {
     fn reference(&mut self, table: &mut Table, columns: Vec<String>, name: Option<String>) {
         let to = self.word().and_then(|word| word.name()).unwrap_or_default().to_owned();
         self.at += 1;
-        let to_columns =
-            if self.word().is_some_and(|word| word.text == "(") { self.names() } else { Vec::new() };
+        let to_columns = if self.word().is_some_and(|word| word.text == "(") { self.names() } else { Vec::new() };
         let mut key = ForeignKey {
             name,
             columns,
@@ -428,14 +429,17 @@ pub fn orphans(connection: &mut SqliteConnection) -> Result<Vec<Orphan>> {
         let mut values = columns.clone();
         // A few with their values will do for a message.
         if at < 10 && row.row_number.is_some() && !columns.is_empty() {
-            let list: Vec<String> = columns.split(", ").map(|name| format!("quote(\"{}\")", name.replace('"', "\"\""))).collect();
+            let list: Vec<String> =
+                columns.split(", ").map(|name| format!("quote(\"{}\")", name.replace('"', "\"\""))).collect();
             let sql = format!(
                 "SELECT {} AS text FROM \"{}\" WHERE rowid = ?",
                 list.join(" || ', ' || "),
                 row.table_name.replace('"', "\"\"")
             );
-            let found: Vec<Found> =
-                diesel::sql_query(sql).bind::<Nullable<BigInt>, _>(row.row_number).load(connection).map_err(|e| translate(&e))?;
+            let found: Vec<Found> = diesel::sql_query(sql)
+                .bind::<Nullable<BigInt>, _>(row.row_number)
+                .load(connection)
+                .map_err(|e| translate(&e))?;
             if let Some(Found { text: Some(text) }) = found.into_iter().next() {
                 values = format!("{columns} {text}");
             }
