@@ -131,7 +131,11 @@ impl Page {
 
     fn dsh(&mut self, block: &Block, how: Option<&str>) -> Done {
         match how {
-            Some("seeded") => *self = Self::of(Shell::seeded()),
+            Some("seeded") => {
+                *self = Self::of(Shell::seeded());
+                // A prompt greets on the first day only.
+                std::fs::write(self.shell.path().join("data/diesel-shell/history"), "").unwrap();
+            }
             Some("music") => {
                 let _ = std::fs::remove_file(self.folder.join("music.db"));
                 let mut command = self.command();
