@@ -407,6 +407,15 @@ fn what_stands_in_the_second_column_is_a_command() {
             checked += 1;
         }
     }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let walk = readme.split("| here |").nth(1).unwrap().split("\n\n").next().unwrap();
+    for row in walk.lines().skip(2) {
+        for code in row.split(" | ").next().unwrap().split('`').skip(1).step_by(2) {
+            let parsed = diesel_shell::language::parse(code, &catalog);
+            assert!(parsed.is_ok(), "README.md: `{code}`: {parsed:?}");
+            checked += 1;
+        }
+    }
     assert!(checked > 150, "the test has lost its subject: {checked}");
 }
 
