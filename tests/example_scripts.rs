@@ -1,5 +1,5 @@
 //! The scripts in `examples/` give exactly what `tests/examples/*.txt` holds: all that they write, results and notices.
-//! `UPDATE=1 cargo test --test examples` writes it again.
+//! `UPDATE=1 cargo test --test example_scripts` writes it again.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
@@ -37,7 +37,7 @@ fn gives(name: &str, text: &str) {
         std::fs::write(path, text).unwrap();
     } else {
         let known = std::fs::read_to_string(path).unwrap();
-        assert_eq!(text, known, "UPDATE=1 cargo test --test examples rewrites it");
+        assert_eq!(text, known, "UPDATE=1 cargo test --test example_scripts rewrites it");
     }
 }
 
@@ -64,7 +64,7 @@ fn a_reflected_database_is_browsed_and_left_as_it_was() {
 #[test]
 fn every_script_is_run_by_a_test() {
     let tests = std::fs::read_to_string(file!())
-        .unwrap_or_else(|_| std::fs::read_to_string(root().join("tests/examples.rs")).unwrap());
+        .unwrap_or_else(|_| std::fs::read_to_string(root().join("tests/example_scripts.rs")).unwrap());
     for entry in std::fs::read_dir(root().join("examples")).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         assert!(!name.ends_with(".dsh") || tests.contains(&format!("examples/{name}")), "{name} is run by nothing");
