@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const COLUMNS: u16 = 100;
 
 /// Sizes in pixels.
-const CELL: (f32, f32) = (8.4, 19.0);
+const CELL: (f32, f32) = (8.4, 17.0);
 const MARGIN: f32 = 14.0;
 const TITLE: f32 = 30.0;
 
@@ -52,7 +52,7 @@ fn svg(title: &str, screen: &vt100::Screen) -> String {
     let width = f32::from(columns.get()) * CELL.0 + 2.0 * MARGIN;
     let height = rows as f32 * CELL.1 + TITLE + 2.0 * MARGIN;
     let mut out = String::new();
-    writeln!(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">").unwrap();
+    writeln!(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">").unwrap();
     writeln!(out, "<title>{}</title>", escaped(title)).unwrap();
     out.push_str(
         "<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#d8dee9;\
@@ -85,7 +85,7 @@ fn svg(title: &str, screen: &vt100::Screen) -> String {
 
 /// One row: a `text` for each run of cells that look the same.
 fn line(screen: &vt100::Screen, row: u16, columns: u16, out: &mut String) {
-    let baseline = TITLE + MARGIN + f32::from(row) * CELL.1 + 14.0;
+    let baseline = TITLE + MARGIN + f32::from(row) * CELL.1 + 13.0;
     let mut column = 0;
     while column < columns {
         let (start, class) = (column, screen.cell(row, column).map(class).unwrap_or_default());
