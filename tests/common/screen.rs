@@ -36,7 +36,7 @@ impl Screen {
         let session = Session::spawn(command).unwrap();
         let parser = vt100::Parser::new(NonZeroU16::new(ROWS).unwrap(), NonZeroU16::new(columns).unwrap(), 0);
         let mut screen = Self { session, parser };
-        screen.until(|screen| screen.asks());
+        screen.until(Self::asks);
         screen
     }
 
