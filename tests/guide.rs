@@ -14,6 +14,7 @@
 //! | `sh,cargo` | not run, as a test runs within cargo: its syntax, and that the names in it exist, are checked |
 //! | `csv,NAME` | a file of the page's folder from here on; so `json`, `sql` and `env` |
 //! | `toml` | a configuration file that the shell accepts |
+//! | `toml,cargo` | a part of a `Cargo.toml` that cargo reads |
 //! | `rust` | compiled by rustdoc (`src/lib.rs` includes the page) |
 //! | `text` | all that the block before wrote, results and notices; what it says may then be an error |
 //!
@@ -210,7 +211,7 @@ fn check_cargo(script: &str) -> Result<(), String> {
 }
 
 /// Runs a page's blocks, and gives the page with what they wrote; problems are told with their lines.
-fn run(page: &str, problems: &mut Vec<String>) -> String {
+fn run(name: &str, page: &str, problems: &mut Vec<String>) -> String {
     let (texts, mut blocks) = split(page);
     let mut here = Page::new();
     let mut before: Option<Done> = None;
@@ -261,7 +262,27 @@ fn run(page: &str, problems: &mut Vec<String>) -> String {
                 std::fs::write(here.folder.join(name), &block.text).unwrap();
                 (String::new(), 0)
             }
-            ("rust", _) => (String::new(), 0),
+            ("toml", Some("cargo")) => {
+                std::fs::create_dir_all(here.folder.join("crate/src")).unwrap();
+                std::fs::write(here.folder.join("crate/src/lib.rs"), "").unwrap();
+                let package = "[package]\nname = \"x\"\nversion = \"0.0.0\"\nedition = \"2024\"\n";
+                std::fs::write(here.folder.join("crate/Cargo.toml"), format!("{package}{}", block.text)).unwrap();
+                let ours = env!("CARGO_PKG_VERSION").rsplit_once('.').unwrap().0;
+                if !block.text.contains(&format!("diesel-shell = {{ version = \"{ours}\"")) {
+                    problem(format!("the version is {ours}"));
+                }
+                let mut command = Command::new(env!("CARGO"));
+                command.args(["read-manifest", "--manifest-path"]).arg(here.folder.join("crate/Cargo.toml"));
+                here.run(command, "")
+            }
+            // Compiled by rustdoc, on pages that the library includes.
+            ("rust", None | Some("no_run")) => {
+                let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+                if !library.contains(&format!("include_str!(\"../{name}\")")) {
+                    problem(format!("src/lib.rs does not include {name}, so this is not compiled"));
+                }
+                (String::new(), 0)
+            }
             ("text", None) => {
                 match before.take() {
                     None if common::postgres::is_there() => {
@@ -310,8 +331,8 @@ fn every_block_is_true() {
     for path in pages {
         let page = std::fs::read_to_string(&path).unwrap();
         let mut problems = Vec::new();
-        let now = run(&page, &mut problems);
-        let name = path.strip_prefix(root()).unwrap().display();
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let now = run(&name, &page, &mut problems);
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, now).unwrap();
             problems
@@ -334,19 +355,21 @@ fn a_block_that_is_not_true_is_found() {
         "```sh,cargo\ncargo test --test nothing\n```\n",
         "```sh,cargo\nif\n```\n",
         "```toml\nnothing = 1\n```\n",
+        "```toml,cargo\n[dependencies]\ndiesel-shell = { version = \"0.0\" }\n```\n",
+        "```rust\nfn main() {}\n```\n",
         "```text\nby itself\n```\n",
         "```python\nprint()\n```\n",
         "```\nno kind\n```\n",
     ];
     for page in wrong {
         let mut problems = Vec::new();
-        run(page, &mut problems);
+        run("x.md", page, &mut problems);
         // Without a server, a text by itself could belong to a block that was not run.
         assert!(!problems.is_empty() || (page.starts_with("```text") && !common::postgres::is_there()), "{page}");
     }
     let right = "```dsh,seeded\ncount users\n```\n\n```text\n2\n```\n\n```dsh\ncount nothing\n```\n\n```text\nx\n```\n";
     let mut problems = Vec::new();
-    let now = run(right, &mut problems);
+    let now = run("x.md", right, &mut problems);
     assert!(problems.len() == 1 && now.contains("there is no model `nothing`"), "{problems:?}\n{now}");
 }
 
