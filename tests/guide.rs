@@ -286,7 +286,7 @@ fn run(name: &str, page: &str, problems: &mut Vec<String>) -> String {
             ("text", None) => {
                 match before.take() {
                     None if common::postgres::is_there() => {
-                        problem("nothing was run that could have written this".into())
+                        problem("nothing was run that could have written this".into());
                     }
                     None => {}
                     Some((text, _)) => {

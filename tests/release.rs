@@ -41,6 +41,22 @@ fn no_dependency_needs_a_newer_rust_than_we_say() {
 }
 
 #[test]
+fn the_oldest_versions_asked_for_are_the_tested_ones() {
+    let text = cargo(&["metadata", "--format-version=1", "--locked"]);
+    let metadata: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours = packages.iter().find(|package| package["name"] == "diesel-shell").unwrap();
+    for dependency in ours["dependencies"].as_array().unwrap() {
+        let asked = dependency["req"].as_str().unwrap();
+        let least = asked.split(',').next().unwrap().trim_start_matches(['^', '>', '=', ' ']);
+        let of_its_name = packages.iter().filter(|package| package["name"] == dependency["name"]);
+        let locked: Vec<&str> = of_its_name.map(|package| package["version"].as_str().unwrap()).collect();
+        let tested = locked.iter().any(|version| version.split('+').next().unwrap().starts_with(least));
+        assert!(tested, "{} {asked}, but {locked:?} is locked", dependency["name"]);
+    }
+}
+
+#[test]
 fn the_package_holds_what_a_user_needs_and_little_else() {
     let list = cargo(&["package", "--list", "--allow-dirty"]);
     let files: Vec<&str> = list.lines().collect();
