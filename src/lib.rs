@@ -177,3 +177,8 @@ pub use shell::Keys;
 pub use shell::{Builder, Reply, Shell, Status};
 pub use store::Cancel;
 pub use text::{Place, Span};
+
+/// The guide's Rust is compiled and run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/src/embedding.md")]
+struct Guide;

@@ -1,4 +1,4 @@
-//! The README tells the truth: its scripts run, its reference is the command table.
+//! The references in README and guide are the command table. `UPDATE=1 cargo test --test readme` writes them again.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
@@ -9,11 +9,12 @@ use diesel_shell::language::table::COMMANDS;
 const BEGIN: &str = "<!-- commands -->\n";
 const END: &str = "<!-- end of commands -->";
 
-fn path() -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+fn path(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn reference() -> String {
+/// A line for each command.
+fn short() -> String {
     let mut out = String::from("| command | what it does |\n| --- | --- |\n");
     let mut group = None;
     for command in COMMANDS {
@@ -30,30 +31,53 @@ fn reference() -> String {
     out
 }
 
-#[test]
-fn the_reference_is_the_command_table() {
-    let text = std::fs::read_to_string(path()).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the beginning of the reference");
-    let (known, after) = rest.split_once(END).expect("the end of the reference");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path(), format!("{before}{BEGIN}{}{END}{after}", reference())).unwrap();
-    } else {
-        assert_eq!(known, reference(), "UPDATE=1 cargo test --test readme rewrites it");
+/// Each command with its form, its details and its examples.
+fn long() -> String {
+    let mut out = String::new();
+    let mut group = None;
+    for command in COMMANDS {
+        if group != Some(command.group) {
+            group = Some(command.group);
+            out.push_str(&format!("\n### {}\n", command.group.title()));
+        }
+        out.push_str(&format!("\n#### {}\n\n", command.name));
+        for form in command.usage.split("   or   ") {
+            out.push_str(&format!("    {form}\n"));
+        }
+        out.push_str(&format!("\n{}\n", sentence(command.summary)));
+        if !command.details.is_empty() {
+            // Words in angle or square brackets would be markup.
+            out.push_str(&format!("{}\n", sentence(command.details).replace('<', "&lt;")));
+        }
+        if !command.examples.is_empty() {
+            out.push('\n');
+        }
+        for example in command.examples {
+            out.push_str(&format!("- `{example}`\n"));
+        }
     }
+    out.push('\n');
+    out
+}
+
+fn sentence(text: &str) -> String {
+    let end = if text.ends_with(['.', ')']) { "" } else { "." };
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}{end}", chars.as_str())
 }
 
 #[test]
-fn its_scripts_run() {
-    let text = std::fs::read_to_string(path()).unwrap();
-    let blocks: Vec<&str> = text.split("```dsh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(!blocks.is_empty());
-    for block in blocks {
-        let shell = Shell::new();
-        for line in block.lines() {
-            // One run for all, but a failing line is named.
-            assert!(!line.trim().is_empty(), "no empty lines in a script of the README");
+fn the_references_are_the_command_table() {
+    for (name, reference) in [("README.md", short()), ("docs/src/language.md", long())] {
+        let text = std::fs::read_to_string(path(name)).unwrap();
+        let (before, rest) = text.split_once(BEGIN).expect("the beginning of the reference");
+        let (known, after) = rest.split_once(END).expect("the end of the reference");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path(name), format!("{before}{BEGIN}{reference}{END}{after}")).unwrap();
+        } else {
+            assert_eq!(known, reference, "{name}: UPDATE=1 cargo test --test readme rewrites it");
         }
-        shell.script(block).ok();
     }
 }
 
@@ -77,15 +101,4 @@ fn every_command_of_the_table_has_help() {
     for command in COMMANDS {
         shell.run(&["-c", &format!(".help {}", command.name)], "").ok().stdout_has(command.summary);
     }
-}
-
-#[test]
-fn the_configuration_it_shows_is_understood() {
-    let text = std::fs::read_to_string(path()).unwrap();
-    let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let shell = Shell::new();
-    let folder = shell.path().join("config/diesel-shell");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("config.toml"), block).unwrap();
-    shell.script(".show confirm").ok().stdout("confirm  100\n");
 }

@@ -18,12 +18,22 @@ use open::How;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
+
+/// What `--help` and the manual page say about the end.
+const STATUSES: &str = "\
+Exit statuses:
+  0    everything ran
+  1    a command failed
+  2    the command line, the configuration or the connection is wrong
+  3    the script ended with changes that were not committed; they were discarded
+  130  stopped by Ctrl-C";
 
 /// A database shell that thinks in models.
 ///
 /// Without a database it opens the built-in microblog in your data folder.
 #[derive(Debug, Parser)]
-#[command(name = "diesel-shell", version, about)]
+#[command(name = "diesel-shell", version, about, after_long_help = STATUSES)]
 struct Arguments {
     /// The database: a path, `sqlite://PATH`, `:memory:`, or `postgres://USER@HOST/DATABASE`. Default: `DATABASE_URL`, from the environment or a `.env`
     /// file; else the microblog in the data folder.
@@ -158,9 +168,17 @@ fn printed(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(false)
 }
 
+/// The command line, with the versions of what is built in behind our own.
+fn command() -> clap::Command {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        format!("{}\n{}", env!("CARGO_PKG_VERSION"), diesel_shell::database::backends().replace(", ", "\n"))
+    });
+    Arguments::command().long_version(VERSION.as_str())
+}
+
 fn run() -> anyhow::Result<ExitCode> {
     clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
-    let matches = Arguments::command().get_matches();
+    let matches = command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches)?;
     if printed(&arguments)? {
         return Ok(ExitCode::SUCCESS);

@@ -70,7 +70,7 @@ fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
 /// `db VERB`
 pub fn db(verb: &Db<'_>, given: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let options = options(verb, given)?;
-    match verb {
+    let done = match verb {
         Db::Upgrade(target) => step(target.as_ref(), true, &options, context, front),
         Db::Downgrade(target) => step(target.as_ref(), false, &options, context, front),
         Db::Current => current(context, front),
@@ -84,7 +84,12 @@ pub fn db(verb: &Db<'_>, given: &[Name<'_>], context: &mut Context, front: &mut 
         Db::CreateAll => migrate::create_all(&options, context, front),
         Db::DropAll => migrate::drop_all(&options, context, front),
         Db::Schema => migrate::schema(context, front),
+    };
+    if matches!(verb, Db::Upgrade(_) | Db::Downgrade(_) | Db::CreateAll | Db::DropAll) {
+        // The next command sees the tables as they are now, also where only some of the steps were done.
+        context.reload()?;
     }
+    done
 }
 
 /// Changes of the schema and staged changes do not mix: the journal is checked against the schema as it is.
@@ -296,5 +301,6 @@ pub fn reset(context: &mut Context, front: &mut dyn Front) -> Result<()> {
         run::run(context.session.store(), revision, true)?;
     }
     context.variables.clear();
+    context.reload()?;
     front.notice(Level::Info, "reset: the database is empty and at head")
 }

@@ -8,11 +8,13 @@ pub mod register;
 pub mod source;
 pub mod sqlite;
 pub mod url;
+mod version;
 
 use crate::store::Store;
 use crate::{Error, Result};
 use sqlite::{Open, SqliteStore};
 use url::Address;
+pub use version::backends;
 
 /// Migrations for each backend that is built in.
 pub struct Builtin {

@@ -67,7 +67,8 @@ impl Scanner {
         self.start -= from;
     }
 
-    /// Looks on for the end. `text` is what it was before, perhaps with more behind it.
+    /// Looks on for the end. `bytes` is what it was before, perhaps with more lines behind it: only the last line may be
+    /// without its end, and then nothing follows.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         while let Some(&byte) = bytes.get(self.at) {
             if let Some(quote) = self.quote {

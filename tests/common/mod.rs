@@ -4,6 +4,8 @@
 
 #[cfg(all(unix, feature = "postgres"))]
 pub mod postgres;
+#[cfg(unix)]
+pub mod screen;
 
 use std::cell::Cell;
 use std::io::Write;

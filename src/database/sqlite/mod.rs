@@ -131,7 +131,8 @@ impl SqliteStore {
 #[allow(unsafe_code, reason = "sqlite3_config has no safe wrapper; it is called before SQLite is initialised")]
 pub fn tune_process() {
     use libsqlite3_sys::{SQLITE_CONFIG_MEMSTATUS, SQLITE_CONFIG_MULTITHREAD, sqlite3_config};
-    // Too late or not supported is no harm: SQLite then answers SQLITE_MISUSE and stays as it is.
+    // SAFETY: both take what is given here, and no connection is open yet. Too late or not supported is no harm: SQLite
+    // then answers SQLITE_MISUSE and stays as it is.
     unsafe {
         sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0_i32);
