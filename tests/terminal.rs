@@ -221,3 +221,21 @@ fn long_results_go_through_the_pager() {
     session.send_line(".quit").unwrap();
     session.expect(Eof).unwrap();
 }
+
+#[test]
+fn commands_from_the_command_line_write_to_the_terminal() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &["-c", "count users"]);
+    session.expect("2").unwrap();
+    session.expect(Eof).unwrap();
+    let mut session = start(&shell, &["db", "status"]);
+    session.expect("at head: all 2 revisions are applied").unwrap();
+    session.expect(Eof).unwrap();
+    // Somebody is there to be asked, and no is what Enter means.
+    let mut session = start(&shell, &["db", "drop-all"]);
+    session.expect("with every row? [y/N]").unwrap();
+    session.send_line("").unwrap();
+    session.expect("nothing was dropped").unwrap();
+    session.expect(Eof).unwrap();
+    shell.script("count users").ok().stdout("2\n");
+}

@@ -57,20 +57,21 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
         }
         renderer.notice(Level::Info, &format!("created the microblog at {}", path.display()))?;
     }
-    // A project that goes on where the built-in migrations end takes their place.
-    let known: Vec<String> = store.scripts()?.into_iter().map(|script| script.version).collect();
-    let mut project = None;
-    if let Some(found) = &how.project
-        && let Ok(folder) = std::fs::read_dir(found.folder(store.facts().dialect))
-    {
-        let names: Vec<String> =
-            folder.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().replace('-', ""))).collect();
-        if known.iter().all(|version| names.iter().any(|name| name.split('_').next() == Some(version))) {
-            found.attach(&mut *store)?;
-            project = Some(found.clone());
-        }
+    let project = how.project.clone().filter(|project| continues(project, &mut *store));
+    if let Some(project) = &project {
+        project.attach(&mut *store)?;
     }
     session(store, microblog::models(), project, "microblog".into(), &key(&address), how, renderer)
+}
+
+/// Whether a project goes on where the built-in migrations end, so that its tables are the microblog's and more.
+fn continues(project: &Project, store: &mut dyn Store) -> bool {
+    let (Ok(known), Ok(folder)) = (store.scripts(), std::fs::read_dir(project.folder(store.facts().dialect))) else {
+        return false;
+    };
+    let names: Vec<String> =
+        folder.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().replace('-', ""))).collect();
+    known.iter().all(|script| names.iter().any(|name| name.split('_').next() == Some(&script.version)))
 }
 
 /// The database that a URL or path means.
@@ -83,10 +84,11 @@ pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Resu
     // In a project its tables are what they are; elsewhere they may be the microblog's.
     let models = match &how.project {
         Some(project) => {
+            let continues = continues(project, &mut *store);
             if !project.attach(&mut *store)? {
                 store.forget_migrations();
             }
-            Models::default()
+            if continues { microblog::models() } else { Models::default() }
         }
         None => microblog::models(),
     };
