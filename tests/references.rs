@@ -96,7 +96,12 @@ fn check(lines: &[String]) -> Result<(), TestCaseError> {
         let kept = lines.iter().enumerate().filter(|(at, _)| !wrong.contains(&(at + 1)) || Some(at + 1) == but);
         kept.map(|(_, line)| line).collect()
     };
+    // A wrong line that nobody has seen yet may be taken back.
+    let forgives = lines.iter().any(|line| line == "undo");
     for but in [None, wrong.first().copied(), wrong.last().copied()] {
+        if forgives && but.is_some() {
+            continue;
+        }
         let (together, alone) = scripts(&right(but));
         let (one, two) = (run("one.db", &[], &together), run("two.db", &[], &alone));
         prop_assert_eq!(one.status, two.status, "{}\n{}\n---\n{}", together, one.stderr, two.stderr);
