@@ -34,7 +34,9 @@ struct Measure {
 /// Runs a program to its end with its input and output in files.
 fn run(program: &str, arguments: &[&str], input: Option<&Path>, output: &Path) -> Measure {
     let mut command = Command::new(program);
-    command.args(arguments).stdout(std::fs::File::create(output).unwrap()).stderr(Stdio::null());
+    let messages = output.with_extension("messages");
+    command.args(arguments).stdout(std::fs::File::create(output).unwrap());
+    command.stderr(std::fs::File::create(&messages).unwrap());
     match input {
         Some(path) => command.stdin(std::fs::File::open(path).unwrap()),
         None => command.stdin(Stdio::null()),
@@ -42,7 +44,8 @@ fn run(program: &str, arguments: &[&str], input: Option<&Path>, output: &Path) -
     let start = Instant::now();
     let child = command.spawn().unwrap();
     let (status, work, memory) = wait(child);
-    assert_eq!(status, 0, "{program} {arguments:?} failed");
+    let said = || std::fs::read_to_string(&messages).unwrap_or_default();
+    assert_eq!(status, 0, "{program} {arguments:?} failed:\n{}", said());
     Measure { time: start.elapsed(), work, memory }
 }
 

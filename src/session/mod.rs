@@ -259,6 +259,8 @@ impl Session {
     /// # Ok::<(), diesel_shell::Error>(())
     /// ```
     pub fn connection<C: 'static>(&mut self) -> Option<&mut C> {
+        // Whatever is done with it is not ours to know.
+        self.own.reset();
         self.store.connection().downcast_mut()
     }
 
