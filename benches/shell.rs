@@ -34,6 +34,8 @@ struct Measure {
 /// Runs a program to its end with its input and output in files.
 fn run(program: &str, arguments: &[&str], input: Option<&Path>, output: &Path) -> Measure {
     let mut command = Command::new(program);
+    // Not here: a folder with migrations of its own has a database of its own.
+    command.current_dir(output.parent().unwrap());
     let messages = output.with_extension("messages");
     command.args(arguments).stdout(std::fs::File::create(output).unwrap());
     command.stderr(std::fs::File::create(&messages).unwrap());
