@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(all(unix, feature = "postgres"))]
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../tests/common/postgres.rs"]
+mod server;
+
 /// Where cargo puts the binary.
 const SHELL: &str = env!("CARGO_BIN_EXE_diesel-shell");
 
@@ -20,6 +25,8 @@ const ROUNDS: usize = 3;
 #[derive(Clone, Copy)]
 struct Measure {
     time: Duration,
+    /// Of that, at work on a processor; zero where it cannot be told.
+    work: Duration,
     /// Peak resident memory in KiB; 0 where it cannot be told.
     memory: u64,
 }
@@ -27,22 +34,27 @@ struct Measure {
 /// Runs a program to its end with its input and output in files.
 fn run(program: &str, arguments: &[&str], input: Option<&Path>, output: &Path) -> Measure {
     let mut command = Command::new(program);
-    command.args(arguments).stdout(std::fs::File::create(output).unwrap()).stderr(Stdio::null());
+    // Not here: a folder with migrations of its own has a database of its own.
+    command.current_dir(output.parent().unwrap());
+    let messages = output.with_extension("messages");
+    command.args(arguments).stdout(std::fs::File::create(output).unwrap());
+    command.stderr(std::fs::File::create(&messages).unwrap());
     match input {
         Some(path) => command.stdin(std::fs::File::open(path).unwrap()),
         None => command.stdin(Stdio::null()),
     };
     let start = Instant::now();
     let child = command.spawn().unwrap();
-    let (status, memory) = wait(child);
-    assert_eq!(status, 0, "{program} {arguments:?} failed");
-    Measure { time: start.elapsed(), memory }
+    let (status, work, memory) = wait(child);
+    let said = || std::fs::read_to_string(&messages).unwrap_or_default();
+    assert_eq!(status, 0, "{program} {arguments:?} failed:\n{}", said());
+    Measure { time: start.elapsed(), work, memory }
 }
 
-/// Waits for a child: its status, and its peak memory in KiB.
+/// Waits for a child: its status, how long it was at work, and its peak memory in KiB.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code, reason = "the standard library does not give a child's resource usage")]
-fn wait(child: std::process::Child) -> (i32, u64) {
+fn wait(child: std::process::Child) -> (i32, Duration, u64) {
     let mut status = 0;
     // SAFETY: both pointers are to initialised values that outlive the call.
     let usage = unsafe {
@@ -50,12 +62,36 @@ fn wait(child: std::process::Child) -> (i32, u64) {
         libc::wait4(i32::try_from(child.id()).unwrap(), &raw mut status, 0, &raw mut usage);
         usage
     };
-    (status, u64::try_from(usage.ru_maxrss).unwrap_or(0))
+    (status, worked(&usage), u64::try_from(usage.ru_maxrss).unwrap_or(0))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn wait(mut child: std::process::Child) -> (i32, u64) {
-    (child.wait().unwrap().code().unwrap_or(-1), 0)
+fn wait(mut child: std::process::Child) -> (i32, Duration, u64) {
+    (child.wait().unwrap().code().unwrap_or(-1), Duration::ZERO, 0)
+}
+
+#[cfg(target_os = "linux")]
+fn worked(usage: &libc::rusage) -> Duration {
+    let of = |time: libc::timeval| Duration::from_micros((time.tv_sec * 1_000_000 + time.tv_usec) as u64);
+    of(usage.ru_utime) + of(usage.ru_stime)
+}
+
+/// How long this process was at work.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the standard library does not give a process's resource usage")]
+fn own_work() -> Duration {
+    // SAFETY: the pointer is to an initialised value that outlives the call.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    worked(&usage)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_work() -> Duration {
+    Duration::ZERO
 }
 
 /// The best of both over several rounds in turn.
@@ -72,13 +108,20 @@ fn pair(mut ours: impl FnMut() -> Measure, mut theirs: impl FnMut() -> Measure) 
 }
 
 fn row(what: &str, (ours, theirs): (Measure, Measure), goal: &str) {
+    let ratio = |a: Duration, b: Duration| if b.is_zero() { 0.0 } else { a.as_secs_f64() / b.as_secs_f64() };
     println!(
-        "| {what} | {:.3} s | {:.3} s | {:.2} | {goal} | {:.0} MB |",
+        "| {what} | {:.3} s | {:.3} s | {:.2} | {:.2} | {goal} | {:.0} MB |",
         ours.time.as_secs_f64(),
         theirs.time.as_secs_f64(),
-        ours.time.as_secs_f64() / theirs.time.as_secs_f64(),
+        ratio(ours.time, theirs.time),
+        ratio(ours.work, theirs.work),
         ours.memory as f64 / 1024.0
     );
+}
+
+fn heading(backend: &str) {
+    println!("\n| {backend} | diesel-shell | the other | ratio | of work | goal | peak memory |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
 }
 
 struct Bench {
@@ -116,7 +159,7 @@ impl Bench {
 fn raw_loop(path: &str, rows: usize) -> Measure {
     use libsqlite3_sys as ffi;
     use std::ffi::CString;
-    let start = Instant::now();
+    let (start, work) = (Instant::now(), own_work());
     // SAFETY: every pointer comes from the call before it, texts outlive their step, and everything is closed at the end.
     unsafe {
         let (mut database, mut statement) = (std::ptr::null_mut(), std::ptr::null_mut());
@@ -148,7 +191,7 @@ fn raw_loop(path: &str, rows: usize) -> Measure {
         ffi::sqlite3_finalize(statement);
         ffi::sqlite3_close(database);
     }
-    Measure { time: start.elapsed(), memory: 0 }
+    Measure { time: start.elapsed(), work: own_work().saturating_sub(work), memory: 0 }
 }
 
 /// Adds of users and of posts by their author's name, sets and deletes: for us, and as SQL.
@@ -191,8 +234,7 @@ fn adds(bench: &Bench, rows: usize) -> (PathBuf, PathBuf) {
 
 fn sqlite(bench: &Bench) {
     let out = bench.file("out");
-    println!("| SQLite | diesel-shell | rival | ratio | goal | peak memory |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    heading("SQLite");
     let rows = 300_000;
     let (script, sql) = adds(bench, rows);
     let ours = || run(SHELL, &[&bench.fresh("ours.db"), "--quiet"], Some(&script), &out);
@@ -245,33 +287,82 @@ fn sqlite(bench: &Bench) {
     row("start, `count users`, end; sqlite3", counted, "2.00");
 }
 
+/// Time per row at several sizes, ours and the C API's own.
 fn growth(bench: &Bench) {
     let out = bench.file("out");
-    println!("\n| growth, per row | 10^4 | 10^5 | 10^6 |");
+    println!("\n| time per row at | 10^4 | 10^5 | 10^6 |");
     println!("| --- | ---: | ---: | ---: |");
     let sizes = [10_000_usize, 100_000, 1_000_000];
     let line = |what: &str, times: Vec<f64>| {
         let cells: Vec<String> = times.iter().map(|time| format!("{time:.2} µs")).collect();
         println!("| {what} | {} |", cells.join(" | "));
     };
+    let best = |work: &mut dyn FnMut() -> Measure| (0..ROUNDS).map(|_| work().time).min().unwrap();
     let per_row = |time: Duration, rows: usize| time.as_secs_f64() * 1e6 / rows as f64;
-    let start = run(SHELL, &[&bench.fresh("ours.db"), "-c", "count users"], None, &out).time;
-    let (mut written, mut read) = (Vec::new(), Vec::new());
+    let start = best(&mut || run(SHELL, &[&bench.fresh("ours.db"), "-c", "count users"], None, &out));
+    let mut lines: [Vec<f64>; 5] = Default::default();
     for rows in sizes {
         let (script, _) = adds(bench, rows);
-        let best =
-            (0..3).map(|_| run(SHELL, &[&bench.fresh("ours.db"), "-q"], Some(&script), &out).time).min().unwrap();
-        written.push(per_row(best.saturating_sub(start), rows));
+        let added = best(&mut || run(SHELL, &[&bench.fresh("ours.db"), "-q"], Some(&script), &out));
+        lines[0].push(per_row(added.saturating_sub(start), rows));
+        lines[1].push(per_row(best(&mut || raw_loop(&bench.fresh("theirs.db"), rows)), rows));
         let database = bench.file("ours.db");
         let database = database.to_str().unwrap();
-        let best = (0..3)
-            .map(|_| run(SHELL, &[database, "-q", "--mode", "csv", "-c", "list users"], None, &out).time)
-            .min()
-            .unwrap();
-        read.push(per_row(best.saturating_sub(start), rows));
+        for (at, mode) in [(2, "csv"), (3, "table")] {
+            let read = best(&mut || run(SHELL, &[database, "-q", "--mode", mode, "-c", "list users"], None, &out));
+            lines[at].push(per_row(read.saturating_sub(start), rows));
+        }
+        let data = users(bench, rows);
+        let import = format!(".import '{}' user", data.display());
+        let taken =
+            best(&mut || run(SHELL, &[&bench.fresh("ours.db"), "-q", "-c", &import, "-c", "commit"], None, &out));
+        lines[4].push(per_row(taken.saturating_sub(start), rows));
     }
-    line("`add` from a pipe, and commit", written);
-    line("`list` as csv", read);
+    let names = [
+        "`add` from a pipe, and commit",
+        "a prepared loop on the C API",
+        "`list` as csv",
+        "`list` as a table",
+        "`.import` of csv",
+    ];
+    for (name, times) in names.into_iter().zip(lines) {
+        line(name, times);
+    }
+}
+
+/// Users as a csv file.
+fn users(bench: &Bench, rows: usize) -> PathBuf {
+    let path = bench.file("users.csv");
+    let mut csv = file(&path);
+    writeln!(csv, "username,email").unwrap();
+    for n in 0..rows {
+        writeln!(csv, "user{n},user{n}@example.com").unwrap();
+    }
+    csv.flush().unwrap();
+    path
+}
+
+/// Memory and time per row of what is streamed, up to ten million rows.
+fn large(bench: &Bench) {
+    let out = bench.file("out");
+    println!("\n| streamed, time per row and peak memory | 10^5 | 10^6 | 10^7 |");
+    println!("| --- | ---: | ---: | ---: |");
+    let mut lines: [Vec<String>; 3] = Default::default();
+    for rows in [100_000_usize, 1_000_000, 10_000_000] {
+        let cell = |run: Measure| {
+            format!("{:.2} µs, {:.0} MB", run.time.as_secs_f64() * 1e6 / rows as f64, run.memory as f64 / 1024.0)
+        };
+        let data = users(bench, rows);
+        let (ours, copy) = (bench.fresh("ours.db"), bench.fresh("copy.db"));
+        let import = format!(".import '{}' user", data.display());
+        lines[0].push(cell(run(SHELL, &[&ours, "-q", "-c", &import, "-c", "commit"], None, &out)));
+        std::fs::remove_file(&data).unwrap();
+        lines[1].push(cell(run(SHELL, &[&ours, "-q", "--mode", "csv", "-c", "list users"], None, &out)));
+        lines[2].push(cell(run(SHELL, &[&ours, "-q", "-c", &format!(".copy-to {copy} users")], None, &out)));
+    }
+    for (name, cells) in ["`.import` of csv", "`list` as csv", "`.copy-to` another SQLite file"].iter().zip(lines) {
+        println!("| {name} | {} |", cells.join(" | "));
+    }
 }
 
 fn parsing() {
@@ -293,28 +384,22 @@ fn parsing() {
     println!("\nParsing alone: {:.1} million commands a second (goal: 1).", rate / 1e6);
 }
 
-/// Against psql, where `DIESEL_SHELL_BENCH_POSTGRES` names an empty database.
+/// Against psql, on a server of its own.
+#[cfg(all(unix, feature = "postgres"))]
 fn postgres(bench: &Bench) {
-    let Ok(url) = std::env::var("DIESEL_SHELL_BENCH_POSTGRES") else {
-        println!("\nDIESEL_SHELL_BENCH_POSTGRES names no empty database: PostgreSQL is left out.");
+    if !server::is_there() {
         return;
-    };
+    }
+    let url = server::database(Path::new(SHELL));
     let out = bench.file("out");
     run(SHELL, &[&url, "-q", "-c", "db upgrade"], None, &out);
     let empty = || {
-        run("psql", &[&url, "-q", "-c", "truncate users restart identity cascade"], None, &out);
+        run("psql", &[&url, "-q", "-c", "truncate users, posts restart identity cascade"], None, &out);
     };
-    println!("\n| PostgreSQL | diesel-shell | rival | ratio | goal | peak memory |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    heading("PostgreSQL");
     let rows = 100_000;
     let (script, sql) = adds(bench, rows);
-    let data = bench.file("users.csv");
-    let mut csv = file(&data);
-    for n in 0..rows {
-        writeln!(csv, "user{n},user{n}@example.com").unwrap();
-    }
-    csv.flush().unwrap();
-    drop(csv);
+    let data = users(bench, rows);
     let ours = || {
         empty();
         run(SHELL, &[&url, "-q"], Some(&script), &out)
@@ -327,7 +412,7 @@ fn postgres(bench: &Bench) {
         }),
         "0.20",
     );
-    let copy = format!("\\copy users (username, email) from '{}' csv", data.display());
+    let copy = format!("\\copy users (username, email) from '{}' csv header", data.display());
     row(
         "the same; psql with \\copy",
         pair(ours, || {
@@ -335,6 +420,22 @@ fn postgres(bench: &Bench) {
             run("psql", &[&url, "-q", "-c", &copy], None, &out)
         }),
         "2.00",
+    );
+    let (script, sql) = (bench.file("mix.dsh"), bench.file("mix.sql"));
+    mixed(&mut file(&script), &mut file(&sql), 20_000);
+    row(
+        "50,000 mixed changes; psql",
+        pair(
+            || {
+                empty();
+                run(SHELL, &[&url, "-q"], Some(&script), &out)
+            },
+            || {
+                empty();
+                run("psql", &[&url, "-q"], Some(&sql), &out)
+            },
+        ),
+        "0.20",
     );
     empty();
     let fill = "insert into users (username, email) select 'user' || n, 'user' || n || '@example.com' from generate_series(1, 1000000) n";
@@ -355,15 +456,31 @@ fn postgres(bench: &Bench) {
     read("table", &[], "1,000,000 rows as table; psql aligned");
 }
 
+/// All of it, or the parts that are named: sqlite, growth, large, parsing, postgres. `large` writes some gigabytes and is
+/// only done when it is named.
 fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wanted = |part: &str| named.iter().any(|word| word == part) || (named.is_empty() && part != "large");
     let bench = Bench::new();
-    if Command::new("sqlite3").arg("--version").stdout(Stdio::null()).status().is_ok() {
-        sqlite(&bench);
-    } else {
-        println!("sqlite3 is not installed: SQLite is left out");
+    if wanted("sqlite") {
+        if Command::new("sqlite3").arg("--version").stdout(Stdio::null()).status().is_ok() {
+            sqlite(&bench);
+        } else {
+            println!("sqlite3 is not installed: SQLite is left out");
+        }
     }
-    growth(&bench);
-    parsing();
-    postgres(&bench);
+    if wanted("growth") {
+        growth(&bench);
+    }
+    if wanted("large") {
+        large(&bench);
+    }
+    if wanted("parsing") {
+        parsing();
+    }
+    #[cfg(all(unix, feature = "postgres"))]
+    if wanted("postgres") {
+        postgres(&bench);
+    }
     std::fs::remove_dir_all(&bench.folder).unwrap();
 }

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
-use crate::model::{Catalog, Cell};
+use crate::model::{Catalog, Cell, EntityId};
 use crate::plan::query::Statement;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,8 @@ pub trait Store {
     /// What this backend is like.
     fn facts(&self) -> &Facts;
 
-    /// Begins a transaction; `write` takes the write lock at once where the backend has one lock for all.
+    /// Begins a transaction. `write` takes the write lock at once where the backend has one lock for all; without, it sees
+    /// the database as it was at its first query, whoever writes meanwhile.
     ///
     /// # Errors
     /// `Busy` when the lock is not to be had in time; `Database` otherwise.
@@ -175,6 +176,31 @@ pub trait Store {
 
     /// Whether it was told to.
     fn is_read_only(&self) -> bool;
+
+    /// Whether changes do only what they say: no triggers, rules or conflict clauses, and texts that differ are different.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn is_plain(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Takes keys for `count` new records from the sequence that numbers a table; none where there is no such sequence.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn reserve_keys(&mut self, _catalog: &Catalog, _entity: EntityId, _count: usize) -> Result<Vec<i64>> {
+        Ok(Vec::new())
+    }
+
+    /// The greatest number that a table without a sequence has given, where that is known to be greater than its rows
+    /// show; otherwise 0.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn last_number(&mut self, _catalog: &Catalog, _entity: EntityId) -> Result<i64> {
+        Ok(0)
+    }
 
     /// Runs a statement that gives no rows, and says how many rows it changed.
     ///

@@ -112,6 +112,10 @@ fn exports_by_the_ending_of_the_name() {
         assert_eq!(std::fs::read_to_string(shell.path().join(file)).unwrap(), expected, "{file}");
     }
     shell.script(".export u.csv delete users").fails(1).stderr_has("a command that reads");
+    shell.script(".export u.csv list users show nothing").fails(1);
+    let kept = std::fs::read_to_string(shell.path().join("u.csv")).unwrap();
+    assert_eq!(kept, "id,username\n1,john\n2,susan\n", "a query that fails leaves the file as it was");
+    assert!(!shell.path().join("u.csv.part").exists());
     shell.script(".export u.xyz list users").fails(1);
 }
 

@@ -212,7 +212,20 @@ fn values_are_bound_never_pasted() {
 fn results_go_to_files_and_back() {
     let shell = Shell::seeded();
     shell.script(".mode csv\n.output users.csv\nlist users show id\n.output\ncount users").ok().stdout("count\n2\n");
-    assert_eq!(std::fs::read_to_string(shell.path().join("users.csv")).unwrap(), "id\n1\n2\n");
+    let read = |name: &str| std::fs::read_to_string(shell.path().join(name)).unwrap();
+    assert_eq!(read("users.csv"), "id\n1\n2\n");
+    // An export within goes to its own file; what follows goes where it went before.
+    shell
+        .script(
+            ".mode csv\n.output a.csv\n.export b.csv list users show id\ncount users\n.output c.csv\n\
+             count posts\n.output\ncount users",
+        )
+        .ok()
+        .stdout("count\n2\n");
+    assert_eq!(
+        (read("a.csv"), read("b.csv"), read("c.csv")),
+        ("count\n2\n".into(), "id\n1\n2\n".into(), "count\n2\n".into())
+    );
 }
 
 #[test]

@@ -261,8 +261,8 @@ fn run() -> anyhow::Result<ExitCode> {
         console.screen.set("pager", paging)?;
     }
 
+    console.screen.shows_progress = std::io::stderr().is_terminal();
     if interactive {
-        console.screen.shows_progress = terminal && std::io::stderr().is_terminal();
         shell.interact()?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -2,12 +2,13 @@
 
 use super::consequence::{self, Consequences};
 use super::{Context, Front, LAST, Origin};
-use crate::language::ast::{Assignment, Name, Path, Target};
+use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
 use crate::language::quote::quote_value;
 use crate::model::{Entity, EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver};
 use crate::session::journal::Change;
+use crate::session::{Hold, is_exact};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
@@ -66,7 +67,9 @@ pub fn add(
         text.push_str(&tally(context));
         front.notice(Level::Info, &text)?;
     }
-    if !entity.key.is_empty() && entity.key.iter().all(|at| value(*at).is_some_and(|value| !value.is_null())) {
+    let known = !entity.key.is_empty() && entity.key.iter().all(|at| value(*at).is_some_and(|value| !value.is_null()));
+    // In a script it is looked up once somebody asks for it.
+    if known && (context.interactive || context.session.hold() == Hold::No) {
         let mut row = vec![Value::Null; entity.columns.len()];
         for (at, value) in columns.iter().zip(values) {
             row[*at] = value.clone();
@@ -87,10 +90,16 @@ pub fn set(
     context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<()> {
-    let (id, rows) = targeted(target, context)?;
+    let (id, mut rows, own) = targeted(target, context)?;
     let values = plan::assignments(id, assignments, false, context)?;
     let catalog = Arc::clone(context.session.catalog());
     let entity = catalog.get(id);
+    if own && !values.iter().all(|(at, _)| is_exact(&entity.columns[*at].data_type)) {
+        // The database may have put them in words of its own, which the change is to be based on.
+        let key: Vec<(usize, Value)> = entity.key.iter().map(|at| (*at, rows[0][*at].clone())).collect();
+        let read = context.session.look_up(id, &key)?;
+        rows = vec![read.ok_or_else(|| plan::missing(entity, &key))?];
+    }
     let mut changes = Vec::new();
     for row in &rows {
         let (set, base): (Vec<_>, Vec<_>) = values
@@ -119,15 +128,16 @@ pub fn set(
         }
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
+    let tally = if front.wants_notices() { tally(context) } else { String::new() };
     let text = if many {
-        format!("~ staged: {changed} of {}{}", super::read::counted(entity, total), tally(context))
+        format!("~ staged: {changed} of {}{tally}", super::read::counted(entity, total))
     } else {
         let mut row = rows.into_iter().next().unwrap_or_default();
         let name = named(entity, |at| row.get(at));
         for (at, value) in &values {
             row[*at] = value.clone();
         }
-        let text = format!("~ {}  staged: {name}{}", entity.repr(&row), tally(context));
+        let text = format!("~ {}  staged: {name}{tally}", entity.repr(&row));
         context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
         text
     };
@@ -140,10 +150,18 @@ fn span_of(assignments: &[Assignment<'_>]) -> Span {
     pieces.reduce(Span::to).unwrap_or_default()
 }
 
-/// The rows that a target means, all columns.
-fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec<Vec<Value>>)> {
+/// The rows that a target means, all columns; and whether it is one that was added in the same transaction, with values as
+/// they were added.
+fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec<Vec<Value>>, bool)> {
     match target {
         Target::Record(reference) => {
+            if let RecordRef::Key { model, key } = reference {
+                let id = plan::writable(model, context)?;
+                let by = plan::key_columns(context.catalog().get(id), key, context)?;
+                if let Some(row) = context.session.own_record(id, &by) {
+                    return Ok((id, vec![row], true));
+                }
+            }
             let record = plan::reference(reference, context)?;
             let entity = context.catalog().get(record.entity);
             if entity.kind == crate::model::EntityKind::View {
@@ -152,7 +170,7 @@ fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec
             if entity.key.is_empty() {
                 return Err(Error::invalid(format!("{} has no key, so one row cannot be changed alone", entity.name)));
             }
-            Ok((record.entity, vec![record.values]))
+            Ok((record.entity, vec![record.values], false))
         }
         Target::Where(model, condition) => {
             let id = plan::writable(model, context)?;
@@ -162,7 +180,7 @@ fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec
                 rows.push(cells.iter().map(|cell| cell.to_value()).collect());
                 Ok(true)
             })?;
-            Ok((id, rows))
+            Ok((id, rows, false))
         }
     }
 }
@@ -175,7 +193,7 @@ pub fn delete(
     context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<()> {
-    let (id, rows) = targeted(target, context)?;
+    let (id, rows, own) = targeted(target, context)?;
     let catalog = Arc::clone(context.session.catalog());
     let entity = catalog.get(id);
     let many = matches!(target, Target::Where(..));
@@ -204,6 +222,9 @@ pub fn delete(
     }
     let first = rows.first().cloned().unwrap_or_default();
     gone(id, &rows, &catalog, &mut seen, &mut changes);
+    if own && let Some(Change::Delete { base, .. }) = changes.last_mut() {
+        base.retain(|(at, _)| is_exact(&entity.columns[*at].data_type));
+    }
     // A script's own foreign keys answer for themselves when it is sent, unless they do more than refuse.
     let tells = context.interactive
         || catalog.iter().any(|(_, other)| {
@@ -222,12 +243,13 @@ pub fn delete(
         }
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
+    let tally = if front.wants_notices() { tally(context) } else { String::new() };
     let with = if beside.is_empty() { String::new() } else { format!(" with {}", beside.join(" and ")) };
     let text = if many {
         let (rows, of) = (rows.len(), super::read::counted(entity, total));
-        format!("- staged: {rows} of {of} deleted{with}{told}{}", tally(context))
+        format!("- staged: {rows} of {of} deleted{with}{told}{tally}")
     } else {
-        format!("- {}  staged: {name} deleted{with}{told}{}", entity.repr(&first), tally(context))
+        format!("- {}  staged: {name} deleted{with}{told}{tally}", entity.repr(&first))
     };
     front.notice(Level::Info, &text)
 }

@@ -30,7 +30,12 @@ pub fn run(
         "set" => set(arguments, rest, context, front)?,
         "show" => show(first, context, front)?,
         "recover" => super::session::recover(context, front)?,
-        "output" => front.redirect(first.map(Path::new)).map_err(|e| e.at(rest.span))?,
+        "output" => {
+            front.redirect(None)?;
+            if let Some(file) = first {
+                front.redirect(Some(Path::new(file))).map_err(|e| e.at(rest.span))?;
+            }
+        }
         "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
         "sql" => sql(rest, context, front)?,
         "explain" => explain_command(rest, context, front)?,

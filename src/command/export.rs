@@ -52,13 +52,30 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
         }
     };
     let before = front.settings().into_iter().find(|(name, _)| *name == "mode").map(|(_, mode)| mode);
-    front.redirect(Some(path))?;
+    // Beside the file, which takes its place when all is written: a query that fails leaves what was there before.
+    let plain = std::fs::metadata(path).map_or(true, |known| known.is_file());
+    let part = plain.then(|| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".part");
+        std::path::PathBuf::from(name)
+    });
+    front.redirect(Some(part.as_deref().unwrap_or(path)))?;
     front.set("mode", mode)?;
     let offset = rest.span.end - query.len();
     let done = inner(query, offset, origin, context, front);
     front.set("mode", before.as_deref().unwrap_or("auto"))?;
-    front.redirect(None)?;
-    done
+    let done = done.and(front.redirect(None));
+    let Some(part) = part else { return done };
+    match done {
+        Ok(()) => std::fs::rename(&part, path)
+            .map_err(|cause| Error::new(crate::ErrorKind::Io, format!("cannot write to {file}: {cause}"))),
+        Err(error) => {
+            // Also where the error was that the rest could not be written.
+            let _ = front.redirect(None);
+            let _ = std::fs::remove_file(&part);
+            Err(error)
+        }
+    }
 }
 
 /// `.copy [QUERY]`

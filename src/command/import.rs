@@ -99,7 +99,7 @@ pub fn import(
         small: Vec::new(),
         streaming: false,
         counts: Counted::default(),
-        now: (context.clock)().format("%F %T%.6f").to_string(),
+        now: crate::model::timestamp_text((context.clock)()),
         file: wanted.file.display().to_string(),
     };
     let size = std::fs::metadata(wanted.file).map_or(0, |metadata| metadata.len());

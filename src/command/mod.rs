@@ -23,9 +23,9 @@ use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::{Level, Report};
 use crate::plan::query::Statement;
 use crate::plan::{Bound, Record, Resolver};
-use crate::session::Session;
+use crate::session::{Hold, Session};
 use crate::text::Place;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub trait Front: Report {
     /// An unknown name, or a value that it cannot have.
     fn set(&mut self, name: &str, value: &str) -> Result<()>;
 
-    /// Sends results to a file, or back to where they went at first.
+    /// Sends results to a file, or back to where they went before that.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -209,6 +209,10 @@ impl Resolver for Context {
         self.session.find_by(entity, by)
     }
 
+    fn columns_of(&mut self, entity: EntityId, by: &[(usize, Value)], wanted: &[usize]) -> Result<Option<Vec<Value>>> {
+        self.session.columns_of(entity, by, wanted)
+    }
+
     fn now(&self) -> chrono::NaiveDateTime {
         (self.clock)()
     }
@@ -232,7 +236,7 @@ pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fro
         context.added = false;
         settle(context)?;
     }
-    let done = dispatch(command, origin, context, front);
+    let done = dispatch(command, origin, context, front).map_err(|error| first_error(error, context));
     for change in context.session.take_renumbered() {
         follow(&change, context);
     }
@@ -240,6 +244,16 @@ pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fro
         front.notice(Level::Warning, &warning)?;
     }
     done
+}
+
+/// The error that a script stops at: what an earlier line staged and the database has not seen yet may be wrong too, and
+/// comes first.
+fn first_error(error: Error, context: &mut Context) -> Error {
+    let own = !error.kind.is_transient() && error.kind != ErrorKind::Interrupted && error.place.is_none();
+    if context.interactive || context.session.hold() == Hold::No || !own {
+        return error;
+    }
+    context.session.flush().err().filter(|earlier| earlier.place.is_some()).unwrap_or(error)
 }
 
 /// Variables that hold a staged record follow it to its new key.
@@ -272,6 +286,12 @@ fn settle(context: &mut Context) -> Result<()> {
 }
 
 fn dispatch(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<Flow> {
+    let reads =
+        matches!(command, Command::Query(_) | Command::Attribute(..) | Command::Aggregate(_) | Command::Distinct(_));
+    if reads && context.session.hold() == Hold::Yes {
+        // What is wrong with an earlier line is said before any of the result.
+        context.session.flush()?;
+    }
     match command {
         Command::Empty => {}
         Command::Query(query) => read::query(query, context, front)?,

@@ -3,11 +3,11 @@
 use super::export::parents_first;
 use super::import::all_columns;
 use super::{Context, Front};
-use crate::language::ast::{Command, Name, Source};
+use crate::language::ast::{Command, CompareOp, Function, Name, Source};
 use crate::language::{self};
 use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::Level;
-use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Select, Statement};
+use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Order, Output, Select, Statement};
 use crate::plan::{self, Resolver as _};
 use crate::session::Session;
 use crate::text::Span;
@@ -17,6 +17,12 @@ use std::sync::Arc;
 
 /// How many rows are read, looked up and sent together.
 const BATCH: usize = 200;
+
+/// How many rows one query reads.
+const PAGE: u64 = 5_000;
+
+/// How many keys of rows that were sent are remembered.
+const REMEMBERED: usize = 50_000;
 
 /// `.copy-to URL MODEL [where CONDITION]`
 pub fn copy_to(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
@@ -38,8 +44,12 @@ pub fn copy_to(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) ->
         _ => return Err(usage()),
     };
     let mut target = front.connect(url)?;
+    let steady = context.session.begin_steady()?;
     let done = transfer(id, &select, &catalog, context, &mut target, front);
     front.progress_end();
+    if steady {
+        context.session.abandon()?;
+    }
     match done {
         Ok(counts) => {
             target.commit_direct()?;
@@ -97,23 +107,100 @@ fn transfer(
     let there = Arc::clone(target.catalog());
     let mut counts = BTreeMap::new();
     let mut sent: HashSet<String> = HashSet::new();
-    let mut rows: Vec<Vec<Value>> = Vec::with_capacity(BATCH);
-    let width = here.get(id).columns.len();
-    // A page at a time by limit and offset would be slow far behind; all keys are not many beside all rows.
-    let mut all: Vec<Vec<Value>> = Vec::new();
-    context.session.query(select, &mut |cells| {
-        all.push(cells[..width].iter().map(|cell| cell.to_value()).collect());
-        Ok(true)
-    })?;
-    let total = all.len();
-    for (index, row) in all.into_iter().enumerate() {
-        rows.push(row);
-        if rows.len() == BATCH || index + 1 == total {
-            batch(id, std::mem::take(&mut rows), here, &there, context, target, &mut sent, &mut counts)?;
-            front.progress(index as u64 + 1, total as u64, index as u64 + 1)?;
+    let total = number_of(select, context)?;
+    let mut done = 0;
+    let mut take = |rows: Vec<Vec<Value>>, context: &mut Context, target: &mut Session| {
+        done += rows.len() as u64;
+        batch(id, rows, here, &there, context, target, &mut sent, &mut counts)?;
+        if sent.len() > REMEMBERED {
+            // What is there already is found there.
+            sent.clear();
+        }
+        front.progress(done, total.max(done), done)
+    };
+    let model = here.get(id);
+    let width = model.columns.len();
+    let orderly = |at: &usize| {
+        use crate::model::DataType::{Date, Int, Text, Timestamp, Uuid};
+        let column = &model.columns[*at];
+        !column.nullable && matches!(column.data_type, Int(_) | Text(_) | Uuid | Date | Timestamp)
+    };
+    let paged = select.limit.is_none() && select.offset.is_none() && !model.key.is_empty();
+    if !(paged && model.key.iter().all(orderly)) {
+        // Rows that cannot be asked for page by page: those that were asked for, at once.
+        let mut all = Vec::new();
+        context.session.query(select, &mut |cells| {
+            all.push(cells[..width].iter().map(|cell| cell.to_value()).collect());
+            Ok(true)
+        })?;
+        let mut all = all.into_iter().peekable();
+        while all.peek().is_some() {
+            take(all.by_ref().take(BATCH).collect(), context, target)?;
+        }
+        return Ok(counts);
+    }
+    let mut last: Option<Vec<Value>> = None;
+    loop {
+        let page = page(id, select, last.as_deref(), here);
+        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(PAGE as usize);
+        context.session.query(&page, &mut |cells| {
+            rows.push(cells[..width].iter().map(|cell| cell.to_value()).collect());
+            Ok(true)
+        })?;
+        let Some(row) = rows.last() else { return Ok(counts) };
+        last = Some(model.key.iter().map(|at| row[*at].clone()).collect());
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            take(rows.by_ref().take(BATCH).collect(), context, target)?;
         }
     }
-    Ok(counts)
+}
+
+/// How many rows a query gives.
+fn number_of(select: &Select, context: &mut Context) -> Result<u64> {
+    let column = crate::outcome::HeaderColumn {
+        name: "count".to_owned(),
+        data_type: crate::model::DataType::Int(64),
+        masked: false,
+    };
+    let count = Output { expr: Expr::Aggregate(Function::Count, None), column };
+    let select = Select { columns: vec![count], order: Vec::new(), limit: None, offset: None, ..select.clone() };
+    let mut number = 0;
+    context.session.query(&select, &mut |cells| {
+        if let crate::model::Cell::Int(count) = cells[0] {
+            number = u64::try_from(count).unwrap_or(0);
+        }
+        Ok(false)
+    })?;
+    Ok(number)
+}
+
+/// The rows of a query that follow a key, in the order of keys.
+fn page(id: EntityId, select: &Select, last: Option<&[Value]>, catalog: &Catalog) -> Select {
+    let model = catalog.get(id);
+    let of = |column: usize| Expr::Column(ColumnRef { alias: select.from.alias, entity: id, column });
+    let compared = |position: usize, op: CompareOp, values: &[Value]| {
+        let at = model.key[position];
+        let value = Expr::Value(values[position].clone(), model.columns[at].data_type.clone());
+        Expr::Compare(Box::new(of(at)), op, Box::new(value))
+    };
+    let mut filters: Vec<Expr> = select.filter.iter().cloned().collect();
+    if let Some(last) = last {
+        // Greater in one column, and equal in those before it.
+        let behind = (0..model.key.len()).map(|position| {
+            let mut parts: Vec<Expr> = (0..position).map(|before| compared(before, CompareOp::Eq, last)).collect();
+            parts.push(compared(position, CompareOp::Gt, last));
+            Expr::And(parts)
+        });
+        filters.push(Expr::Or(behind.collect()));
+    }
+    let order = |at: &usize| Order { expr: of(*at), descending: false, nulls_first: None };
+    Select {
+        filter: (!filters.is_empty()).then_some(Expr::And(filters)),
+        order: model.key.iter().map(order).collect(),
+        limit: Some(PAGE),
+        ..select.clone()
+    }
 }
 
 /// Sends some rows of a table, and before them the rows that they refer to.
@@ -194,7 +281,7 @@ fn any_of(id: EntityId, columns: &[usize], wanted: &[Vec<Value>], catalog: &Cata
     let equal = |values: &Vec<Value>| {
         let pairs = columns.iter().zip(values);
         let each = |(at, known): (&usize, &Value)| {
-            Expr::Compare(Box::new(of(*at)), crate::language::ast::CompareOp::Eq, Box::new(value(*at, known)))
+            Expr::Compare(Box::new(of(*at)), CompareOp::Eq, Box::new(value(*at, known)))
         };
         Expr::And(pairs.map(each).collect())
     };

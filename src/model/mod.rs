@@ -16,4 +16,4 @@ pub use convert::FromValue;
 pub use entity::{
     Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, Index, Link, ReferentialAction, Relationship,
 };
-pub use value::{Cell, DataType, Value};
+pub use value::{Cell, DataType, Value, timestamp_text};

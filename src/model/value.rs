@@ -273,6 +273,36 @@ fn as_int(bits: u8, value: Value) -> Result<Value> {
     if fits { Ok(Value::Int(number)) } else { Err(Error::invalid(format!("{number} does not fit in {bits} bits"))) }
 }
 
+/// A time to the microsecond in the spelling that [`DataType::fit`] gives timestamps. By hand: each new record may have one,
+/// and a general formatter takes longer than all the rest of it.
+#[must_use]
+pub fn timestamp_text(time: chrono::NaiveDateTime) -> String {
+    use chrono::{Datelike as _, Timelike as _};
+    let (year, micros) = (time.year(), time.nanosecond() % 1_000_000_000 / 1_000);
+    if !(0..=9_999).contains(&year) {
+        return time.format("%F %T%.6f").to_string();
+    }
+    let mut text = String::with_capacity(26);
+    let mut put = |number: u32, digits: u32, before: &str| {
+        text.push_str(before);
+        for digit in (0..digits).rev() {
+            text.push(char::from(b'0' + (number / 10_u32.pow(digit) % 10) as u8));
+        }
+    };
+    put(year as u32, 4, "");
+    put(time.month(), 2, "-");
+    put(time.day(), 2, "-");
+    put(time.hour(), 2, " ");
+    put(time.minute(), 2, ":");
+    put(time.second(), 2, ":");
+    match micros {
+        0 => {}
+        micros if micros % 1_000 == 0 => put(micros / 1_000, 3, "."),
+        micros => put(micros, 6, "."),
+    }
+    text
+}
+
 /// The spelling Diesel's SQLite backend writes (`%F %T%.f`), which sorts as time does.
 fn timestamp(text: &str) -> Option<String> {
     use chrono::{NaiveDate, NaiveDateTime};
@@ -303,7 +333,7 @@ fn time(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DataType, Value};
+    use super::{DataType, Value, timestamp_text};
 
     #[test]
     fn text_is_fitted_to_the_type() {
@@ -311,6 +341,17 @@ mod tests {
         assert_eq!(DataType::Text(None).fit(Value::Int(12)).unwrap(), Value::Text("12".into()));
         assert!(DataType::Int(32).fit(Value::Text("twelve".into())).is_err());
         assert!(DataType::Int(16).fit(Value::Int(40_000)).is_err());
+    }
+
+    #[test]
+    fn a_time_is_spelled_as_a_timestamp_is_fitted() {
+        for micros in [0, 1, 120_000, 120_010, 999_999, 500] {
+            let time =
+                chrono::NaiveDate::from_ymd_opt(2026, 1, 9).unwrap().and_hms_micro_opt(0, 7, 59, micros).unwrap();
+            let text = timestamp_text(time);
+            assert_eq!(text, time.format("%F %T%.f").to_string());
+            assert_eq!(DataType::Timestamp.fit(Value::Text(text.clone())).unwrap(), Value::Text(text));
+        }
     }
 
     #[test]

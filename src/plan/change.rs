@@ -4,7 +4,7 @@ use super::query::Select;
 use super::read::matching;
 use super::resolve::{self, Bound, Resolver, key_columns, missing};
 use crate::language::ast::{Assignment, Condition, LiteralKind, Name};
-use crate::model::{ColumnDefault, EntityId, EntityKind, Relationship, Value};
+use crate::model::{ColumnDefault, DataType, EntityId, EntityKind, Relationship, Value, timestamp_text};
 use crate::text::Span;
 use crate::{Error, Result};
 
@@ -65,8 +65,10 @@ fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &dyn R
         }
         match &column.default {
             Some(ColumnDefault::Now) => {
-                let now = Value::Text(resolver.now().format("%F %T%.6f").to_string());
-                values.push((at, column.data_type.fit(now)?));
+                let now = Value::Text(timestamp_text(resolver.now()));
+                // That is how a timestamp is spelled already.
+                let fits = column.data_type == DataType::Timestamp;
+                values.push((at, if fits { now } else { column.data_type.fit(now)? }));
             }
             Some(ColumnDefault::Value(value)) => values.push((at, value.clone())),
             Some(ColumnDefault::Computed(value)) => values.push((at, column.check(value.value())?)),
@@ -129,13 +131,9 @@ fn refer(
         },
         _ => key_columns(resolver.catalog().get(to), &assignment.value, resolver)?,
     };
-    let record = resolver.find(to, &by)?.ok_or_else(|| missing(resolver.catalog().get(to), &by).at(span))?;
-    Ok(relationship
-        .local
-        .iter()
-        .zip(&relationship.remote)
-        .map(|(local, remote)| (*local, record.values[*remote].clone()))
-        .collect())
+    let found = resolver.columns_of(to, &by, &relationship.remote)?;
+    let key = found.ok_or_else(|| missing(resolver.catalog().get(to), &by).at(span))?;
+    Ok(relationship.local.iter().copied().zip(key).collect())
 }
 
 /// A foreign key column set by its own name: the record must be there.
@@ -151,7 +149,7 @@ fn exists(entity: EntityId, values: &[(usize, Value)], span: Span, resolver: &mu
         .collect();
     for (to, column) in keys {
         let by = [(column, values[0].1.clone())];
-        if resolver.find(to, &by)?.is_none() {
+        if resolver.columns_of(to, &by, &[column])?.is_none() {
             return Err(missing(resolver.catalog().get(to), &by).at(span));
         }
     }

@@ -12,4 +12,4 @@ mod scope;
 pub use aggregate::{aggregate, distinct};
 pub use change::{assignments, many, writable};
 pub use read::{Level, Read, level_select, read};
-pub use resolve::{Bound, Record, Resolver, column, key_columns, literal, reference};
+pub use resolve::{Bound, Record, Resolver, column, key_columns, literal, missing, reference};

@@ -2,7 +2,7 @@
 
 use super::query::{Alias, ColumnRef, Expr};
 use crate::language::ast::{Literal, LiteralKind, Name, RecordRef};
-use crate::model::{Catalog, DataType, Entity, EntityId, Value};
+use crate::model::{Catalog, DataType, Entity, EntityId, Value, timestamp_text};
 use crate::{Error, Result};
 
 /// One record as it was read: all its columns.
@@ -50,6 +50,15 @@ pub trait Resolver {
     /// The database's own.
     fn find(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>>;
 
+    /// Some columns of that record.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn columns_of(&mut self, entity: EntityId, by: &[(usize, Value)], wanted: &[usize]) -> Result<Option<Vec<Value>>> {
+        let record = self.find(entity, by)?;
+        Ok(record.map(|record| wanted.iter().map(|column| record.values[*column].clone()).collect()))
+    }
+
     /// The current time in UTC.
     fn now(&self) -> chrono::NaiveDateTime;
 }
@@ -67,7 +76,7 @@ pub fn literal(literal: &Literal<'_>, resolver: &dyn Resolver) -> Result<Value> 
         LiteralKind::Number(text) => Value::Text(text.to_string()),
         LiteralKind::Text(text) | LiteralKind::Word(text) => Value::Text(text.to_string()),
         LiteralKind::Bytes(bytes) => Value::Bytes(bytes.clone()),
-        LiteralKind::Now => Value::Text(resolver.now().format("%F %T%.6f").to_string()),
+        LiteralKind::Now => Value::Text(timestamp_text(resolver.now())),
         LiteralKind::Today => Value::Text(resolver.now().date().to_string()),
         LiteralKind::Variable(name, path) => return variable(name, path, resolver).map_err(|e| e.at(literal.span)),
     };
@@ -213,6 +222,7 @@ pub fn reference(record: &RecordRef<'_>, resolver: &mut dyn Resolver) -> Result<
 }
 
 /// "There is no user 7".
+#[must_use]
 pub fn missing(entity: &Entity, by: &[(usize, Value)]) -> Error {
     let key: Vec<String> = by.iter().map(|(_, value)| crate::language::quote::quote_value(value)).collect();
     let key = if key.len() == 1 { key.concat() } else { format!("({})", key.join(", ")) };

@@ -54,6 +54,7 @@ impl Session {
     pub(crate) fn reconnect(&mut self) -> Result<()> {
         self.open = false;
         self.flushed = 0;
+        self.own.unsent();
         self.store.reconnect()
     }
 
@@ -89,7 +90,10 @@ impl Session {
             self.keep_safe(|keeper, _, _| keeper.committing())?;
             let id = self.store.transaction_id()?;
             match self.send_commit() {
-                Ok(()) => self.open = false,
+                Ok(()) => {
+                    self.open = false;
+                    self.own.clear();
+                }
                 Err(error) if error.kind == ErrorKind::Connection => {
                     return self.unknown(error, id.as_deref(), counts, only);
                 }
@@ -234,6 +238,7 @@ impl Session {
         }
         self.entries.retain(|entry| !entry.changes.is_empty());
         self.flushed = 0;
+        self.own.unsent();
         self.barrier();
         self.keep_safe(super::recovery::Keeper::rewrite)
     }
@@ -253,6 +258,8 @@ impl Session {
     fn forget(&mut self) {
         self.entries.clear();
         self.flushed = 0;
+        self.own.unsent();
+        self.own.sent();
         self.barrier();
     }
 

@@ -2,9 +2,12 @@
 
 use super::Session;
 use super::journal::Change;
-use crate::model::{EntityId, Value};
+use super::own::has_given;
+use super::stretch::{Group, Stretch};
+use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{Delete, Insert, Statement, Update};
-use crate::{Error, Result};
+use crate::store::Store;
+use crate::{Error, ErrorKind, Result};
 use std::rc::Rc;
 
 impl Session {
@@ -13,21 +16,7 @@ impl Session {
     /// # Errors
     /// `Conflict` when the row is not as it was read; the database's objection in the words of the models.
     pub(super) fn send(&mut self, change: &Change) -> Result<()> {
-        let affected = self.guarded(|session| match change {
-            Change::Insert { entity, columns, values, .. } => {
-                let rows: [&[Value]; 1] = [values.as_slice()];
-                let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[] };
-                session.store.execute(&session.catalog, &Statement::Insert(insert))
-            }
-            Change::Update { entity, key, set, base } => {
-                let update = Update { entity: *entity, set, key, base };
-                session.store.execute(&session.catalog, &Statement::Update(update))
-            }
-            Change::Delete { entity, key, base } => {
-                let delete = Delete { entity: *entity, key, base };
-                session.store.execute(&session.catalog, &Statement::Delete(delete))
-            }
-        });
+        let affected = self.guarded(|session| execute(&mut *session.store, &session.catalog, change));
         match affected {
             Ok(0) => Err(self.conflict(change)),
             Ok(_) => Ok(()),
@@ -45,7 +34,7 @@ impl Session {
         match &result {
             Ok(_) => self.store.release()?,
             // A lost connection has nothing to go back to.
-            Err(error) if error.kind == crate::ErrorKind::Connection => {}
+            Err(error) if error.kind == ErrorKind::Connection => {}
             Err(_) => self.store.back_to_savepoint()?,
         }
         result
@@ -88,18 +77,20 @@ impl Session {
         if self.flushed == self.entries.len() {
             return Ok(());
         }
+        let fresh = !self.open;
         self.begin(true)?;
+        if fresh && has_given(&self.entries) {
+            // Sent again: someone else may have taken a key that was handed out.
+            self.renumber()?;
+        }
         while self.flushed < self.entries.len() {
-            let run = self.run_of_inserts();
-            let until = self.flushed + run;
-            if run > 1 {
+            let stretch = self.stretch()?;
+            let until = self.flushed + stretch.len;
+            if stretch.len > 1 {
                 // What a batch objects to is found below, one by one.
-                let sent = self.send_run(run);
-                if sent.is_ok() {
-                    continue;
-                }
+                let sent = self.send_stretch(stretch);
                 if let Err(error) = sent
-                    && !matches!(error.kind, crate::ErrorKind::Constraint | crate::ErrorKind::Database)
+                    && !matches!(error.kind, ErrorKind::Constraint | ErrorKind::Database | ErrorKind::Conflict)
                 {
                     return Err(error);
                 }
@@ -108,6 +99,7 @@ impl Session {
                 self.flush_one()?;
             }
         }
+        self.own.sent();
         Ok(())
     }
 
@@ -125,6 +117,7 @@ impl Session {
                 return Err(error);
             }
             self.entries.remove(self.flushed);
+            self.own.unsent();
             if sent > 0 {
                 // Part of an entry is applied: replay all that is left, without it.
                 self.end()?;
@@ -147,6 +140,7 @@ impl Session {
             self.flush()?;
             self.begin(true)?;
             if let Err(error) = self.try_changes(&mut entry.changes) {
+                self.own.unsent();
                 return Err(error.from_place(entry.place));
             }
             self.entries.push(entry);
@@ -183,60 +177,105 @@ impl Session {
         Ok(())
     }
 
-    /// How many entries from the first unsent one are single inserts into the same columns; at least one.
-    fn run_of_inserts(&self) -> usize {
-        let pending = &self.entries[self.flushed..];
-        let shape = |entry: &super::journal::Entry| match entry.changes.as_slice() {
-            [Change::Insert { entity, columns, .. }] if !columns.is_empty() => Some((*entity, Rc::clone(columns))),
-            _ => None,
-        };
-        let Some((entity, columns)) = pending.first().and_then(shape) else { return 1 };
-        let facts = self.store.facts();
-        let most = facts.batch.min(facts.max_binds / columns.len()).max(1);
-        pending
-            .iter()
-            .take(most)
-            .take_while(|entry| {
-                matches!(entry.changes.as_slice(), [Change::Insert { entity: e, columns: c, .. }]
-                    if *e == entity && (Rc::ptr_eq(c, &columns) || *c == columns))
-            })
-            .count()
+    /// The first pending entries that may be sent table by table: see [`Stretch`]. At least one entry.
+    fn stretch(&mut self) -> Result<Stretch> {
+        let mut stretch = Stretch::default();
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        for at in self.flushed..self.entries.len() {
+            let [change] = self.entries[at].changes.as_slice() else { break };
+            if let Change::Insert { entity, columns, .. } = change
+                && let Some(group) = stretch.group(*entity, columns, &catalog)
+            {
+                group.entries.push(at);
+                stretch.len += 1;
+                continue;
+            }
+            // One of another kind, only if nothing can tell; the first is taken whatever it is, but maybe by itself.
+            let free = stretch.takes(change, &catalog);
+            if stretch.len > 0 && !(free && self.is_plain()?) {
+                break;
+            }
+            stretch.push(at, &self.entries[at].changes[0]);
+            if !free {
+                break;
+            }
+        }
+        stretch.len = stretch.len.max(1);
+        Ok(stretch)
     }
 
-    /// Sends a run of like inserts in as few statements as their number allows.
-    fn send_run(&mut self, run: usize) -> Result<()> {
-        let until = self.flushed + run;
-        while self.flushed < until {
-            let rest = until - self.flushed;
-            // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
-            let full = self.store.facts().batch;
-            let size = if rest >= full { full } else { 1 << rest.ilog2() };
-            let keys = self.guarded(|session| session.send_batch(size))?;
-            let mut wider = None;
-            for (entry, key) in self.entries[self.flushed..self.flushed + size].iter_mut().zip(keys) {
-                learn(entry, key, &mut wider);
+    /// Sends a stretch: all of it, or as much as `flushed` then says.
+    fn send_stretch(&mut self, mut stretch: Stretch) -> Result<()> {
+        if let ([group], []) = (stretch.groups.as_slice(), stretch.later.as_slice()) {
+            return self.send_group(group, true);
+        }
+        // Another order than the typed one: all of it, or nothing.
+        self.store.savepoint()?;
+        stretch.parents_first(&self.catalog);
+        let mut sent = stretch.groups.iter().try_for_each(|group| self.send_group(group, false));
+        for at in &stretch.later {
+            if sent.is_err() {
+                break;
             }
-            self.flushed += size;
+            sent = match execute(&mut *self.store, &self.catalog, &self.entries[*at].changes[0]) {
+                Ok(0) => Err(Error::new(ErrorKind::Conflict, "a record is not as it was read")),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+        }
+        match &sent {
+            Ok(()) => {
+                self.store.release()?;
+                self.flushed += stretch.len;
+            }
+            Err(error) if error.kind == ErrorKind::Connection => {}
+            Err(_) => self.store.back_to_savepoint()?,
+        }
+        sent
+    }
+
+    /// Sends like inserts in as few statements as their number allows; where they are next to each other, what was sent
+    /// counts as flushed.
+    fn send_group(&mut self, group: &Group, typed: bool) -> Result<()> {
+        let facts = self.store.facts();
+        let full = facts.batch.min(facts.max_binds / group.columns.len().max(1)).max(1);
+        let mut rest = group.entries.as_slice();
+        while !rest.is_empty() {
+            // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
+            let size = match rest.len() {
+                _ if group.columns.is_empty() => 1,
+                many if many >= full => full,
+                few => 1 << few.ilog2(),
+            };
+            let (batch, behind) = rest.split_at(size);
+            let keys = if typed {
+                self.guarded(|session| session.send_batch(group, batch))?
+            } else {
+                self.send_batch(group, batch)?
+            };
+            let mut wider = None;
+            for (at, key) in batch.iter().zip(keys) {
+                learn(&mut self.entries[*at], key, &mut wider);
+            }
+            if typed {
+                self.flushed += size;
+            }
+            rest = behind;
         }
         Ok(())
     }
 
-    /// Sends the next `size` entries, all single inserts into the same columns, in one statement. Gives the keys of the
-    /// new records where the database numbers them from a sequence: sequences do not go back when a transaction does,
-    /// so whatever is sent again must take its key along.
-    fn send_batch(&mut self, size: usize) -> Result<Vec<(usize, Value)>> {
-        let entries = &self.entries[self.flushed..self.flushed + size];
-        let mut rows: Vec<&[Value]> = Vec::with_capacity(size);
-        let mut shape = None;
-        for entry in entries {
-            if let [Change::Insert { entity, columns, values, .. }] = entry.changes.as_slice() {
-                rows.push(values);
-                shape = Some((*entity, columns));
+    /// Sends some like inserts in one statement. Gives the keys of the new records where the database numbers them from a
+    /// sequence: sequences do not go back when a transaction does, so whatever is sent again must take its key along.
+    fn send_batch(&mut self, group: &Group, batch: &[usize]) -> Result<Vec<(usize, Value)>> {
+        let mut rows: Vec<&[Value]> = Vec::with_capacity(batch.len());
+        for at in batch {
+            match self.entries[*at].changes.as_slice() {
+                [Change::Insert { values, .. }] => rows.push(values),
+                _ => return Err(Error::new(ErrorKind::Refused, "the journal changed while it was sent")),
             }
         }
-        let Some((entity, columns)) = shape else {
-            return Err(Error::new(crate::ErrorKind::Database, "the journal changed while it was sent"));
-        };
+        let (entity, columns) = (group.entity, &*group.columns);
         let numbered = self.catalog.get(entity).numbered_key().filter(|key| !columns.contains(key));
         let returning = if self.store.facts().sequences { numbered } else { None };
         let Some(key) = returning else {
@@ -244,13 +283,30 @@ impl Session {
             self.store.execute(&self.catalog, &Statement::Insert(insert))?;
             return Ok(Vec::new());
         };
-        let mut keys = Vec::with_capacity(size);
+        let mut keys = Vec::with_capacity(batch.len());
         let insert = Insert { entity, columns, rows: &rows, returning: &[key] };
         self.store.query(&self.catalog, &Statement::Insert(insert), &mut |cells| {
             keys.push((key, cells[0].to_value()));
             Ok(true)
         })?;
         Ok(keys)
+    }
+}
+
+/// Sends one change by itself; gives how many rows it changed.
+fn execute(store: &mut dyn Store, catalog: &Catalog, change: &Change) -> Result<usize> {
+    match change {
+        Change::Insert { entity, columns, values, .. } => {
+            let rows: [&[Value]; 1] = [values.as_slice()];
+            let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[] };
+            store.execute(catalog, &Statement::Insert(insert))
+        }
+        Change::Update { entity, key, set, base } => {
+            store.execute(catalog, &Statement::Update(Update { entity: *entity, set, key, base }))
+        }
+        Change::Delete { entity, key, base } => {
+            store.execute(catalog, &Statement::Delete(Delete { entity: *entity, key, base }))
+        }
     }
 }
 

@@ -9,12 +9,16 @@ mod flush;
 mod history;
 pub mod journal;
 pub mod net;
+mod number;
+mod own;
 pub mod recovery;
 mod reload;
 mod renumber;
+mod stretch;
 mod typed;
 
 pub use conflict::Conflict;
+pub use own::is_exact;
 pub use renumber::Renumbered;
 pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
@@ -29,6 +33,9 @@ use net::{Net, net};
 use recovery::{Keeper, Left};
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// How many lists of columns are shared among inserts.
+const SHAPES: usize = 16;
 
 /// How many changes a script collects before it sends them.
 const PENDING: usize = 4_000;
@@ -91,8 +98,12 @@ pub struct Session {
     next: u32,
     warnings: Vec<String>,
     renumbered: Vec<Renumbered>,
-    /// The columns of the latest insert, to share among like ones.
-    columns: Rc<[usize]>,
+    /// The columns of the latest inserts, to share among like ones.
+    shapes: Vec<Rc<[usize]>>,
+    /// The same for inserts that were given their key: without it, and with it.
+    keyed: Vec<(Rc<[usize]>, Rc<[usize]>)>,
+    /// What is known without asking the database.
+    own: own::Own,
     /// The clock, in UTC.
     clock: fn() -> chrono::NaiveDateTime,
 }
@@ -120,7 +131,9 @@ impl Session {
             next: 1,
             warnings: Vec::new(),
             renumbered: Vec::new(),
-            columns: Rc::new([]),
+            shapes: Vec::new(),
+            keyed: Vec::new(),
+            own: own::Own::default(),
             clock: || chrono::Utc::now().naive_utc(),
         }
     }
@@ -246,6 +259,8 @@ impl Session {
     /// # Ok::<(), diesel_shell::Error>(())
     /// ```
     pub fn connection<C: 'static>(&mut self) -> Option<&mut C> {
+        // Whatever is done with it is not ours to know.
+        self.own.reset();
         self.store.connection().downcast_mut()
     }
 
@@ -322,13 +337,25 @@ impl Session {
     /// An insert of these values.
     #[doc(hidden)]
     pub fn insert(&mut self, entity: EntityId, values: Vec<(usize, Value)>) -> Change {
-        if self.columns.len() != values.len()
-            || !self.columns.iter().zip(&values).all(|(known, (column, _))| known == column)
-        {
-            self.columns = values.iter().map(|(column, _)| *column).collect();
-        }
-        let values = values.into_iter().map(|(_, value)| value).collect();
-        Change::Insert { entity, columns: Rc::clone(&self.columns), values, given: false }
+        let same = |known: &Rc<[usize]>| {
+            known.len() == values.len() && known.iter().zip(&values).all(|(known, (column, _))| known == column)
+        };
+        let columns = match self.shapes.iter().find(|known| same(known)) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let columns: Rc<[usize]> = values.iter().map(|(column, _)| *column).collect();
+                if self.shapes.len() >= SHAPES {
+                    self.shapes.clear();
+                }
+                self.shapes.push(Rc::clone(&columns));
+                columns
+            }
+        };
+        // Not in place: what is staged is to be no larger than it must.
+        let mut only = Vec::with_capacity(values.len());
+        only.extend(values.into_iter().map(|(_, value)| value));
+        let values = only;
+        Change::Insert { entity, columns, values, given: false }
     }
 
     /// Stages changes as one entry.
@@ -359,8 +386,12 @@ impl Session {
                     return Err(error);
                 }
             }
-            Hold::Yes if self.entries.len() - self.flushed >= PENDING => self.flush()?,
-            Hold::Yes => {}
+            Hold::Yes => {
+                if self.entries.len() - self.flushed >= PENDING {
+                    self.flush()?;
+                }
+                self.number(&mut entry.changes)?;
+            }
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.append(&entry, &self.catalog)?;
@@ -368,6 +399,7 @@ impl Session {
         self.undone.clear();
         self.next += 1;
         self.entries.push(entry);
+        self.note_staged();
         if self.eager && self.hold == Hold::Yes {
             self.flushed = self.entries.len();
         } else if self.hold == Hold::No && self.entries.len() >= CROWD {
@@ -405,6 +437,7 @@ impl Session {
     }
 
     fn end(&mut self) -> Result<()> {
+        self.own.unsent();
         if std::mem::take(&mut self.open) {
             self.flushed = 0;
             self.store.rollback()?;
@@ -436,7 +469,21 @@ impl Session {
             return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
         }
         self.begin(true)?;
+        self.own.reset();
         work(&mut *self.store, &self.catalog)
+    }
+
+    /// From here on all queries see the database as it is now, until [`Session::abandon`]; false where a transaction of
+    /// ours, or staged changes that each query applies, are in the way.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn begin_steady(&mut self) -> Result<bool> {
+        if self.open || !self.entries.is_empty() {
+            return Ok(false);
+        }
+        self.begin(false)?;
+        Ok(true)
     }
 
     /// Commits what [`Session::direct`] did.
@@ -476,6 +523,10 @@ impl Session {
     /// The database's, and whatever `each` returns.
     #[doc(hidden)]
     pub fn query(&mut self, select: &Select, each: &mut Each<'_>) -> Result<()> {
+        if self.hold == Hold::Yes {
+            self.flush()?;
+            return self.store.query(&self.catalog, &Statement::Select(select), each);
+        }
         self.reading(|store, catalog| store.query(catalog, &Statement::Select(select), each))
     }
 
@@ -486,6 +537,8 @@ impl Session {
     pub(crate) fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
         if self.hold == Hold::Yes {
             self.flush()?;
+            // It may be a statement of the user's own.
+            self.own.reset();
             return work(&mut *self.store, &self.catalog);
         }
         if self.entries.is_empty() {

@@ -35,7 +35,9 @@ impl Session {
             .collect::<Result<Vec<_>>>()?;
         self.end()?;
         (self.entries, self.edits, self.undone, self.catalog) = (entries, edits, undone, catalog);
-        self.columns = std::rc::Rc::new([]);
+        self.shapes.clear();
+        self.keyed.clear();
+        self.own.reset();
         Ok(())
     }
 }

@@ -113,7 +113,7 @@ impl Session {
         Ok(taken)
     }
 
-    fn greatest(&mut self, entity: EntityId) -> Result<i64> {
+    pub(super) fn greatest(&mut self, entity: EntityId) -> Result<i64> {
         let (select, _, _) = self.of_key(entity, Some(Function::Max));
         let mut greatest = 0;
         self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {

@@ -1,7 +1,7 @@
 //! The session from code: typed values in, rows out, by the same rules as at the prompt.
 
 use super::journal::Change;
-use super::{Session, by_values};
+use super::Session;
 use crate::language;
 use crate::language::ast::{Assignment, Command, Literal, LiteralKind, Name, RecordRef};
 use crate::model::{Catalog, Entity, EntityId, Value};
@@ -326,13 +326,7 @@ impl Session {
     /// # Errors
     /// The database's own.
     pub(crate) fn find_by(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
-        let select = by_values(self.catalog(), entity, by, false);
-        let mut found = None;
-        self.query(&select, &mut |cells| {
-            found = Some(Record { entity, values: cells.iter().map(|cell| cell.to_value()).collect() });
-            Ok(false)
-        })?;
-        Ok(found)
+        Ok(self.look_up(entity, by)?.map(|values| Record { entity, values }))
     }
 
     fn referred_to(&mut self, model: &str, key: &Key) -> Result<Record> {

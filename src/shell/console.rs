@@ -88,18 +88,21 @@ pub struct Screen {
     /// Whether long commands show that they are at work.
     pub shows_progress: bool,
     busy: Rc<RefCell<Option<Busy>>>,
+    /// Rows of results since the work began.
+    rows: u64,
     bar: Option<Bar>,
     /// Opens other databases.
     opener: Opener,
     /// What is collected, and the mode from before.
     collecting: Option<(Rc<RefCell<Vec<u8>>>, Box<dyn Write>, Style)>,
-    original: Option<Box<dyn Write>>,
     /// Results are collected as data instead of being written.
     pub(super) reply: Option<Reply>,
     /// Results go to the process's own standard output, so that programs behind a `|` may write there too.
     pub is_process: bool,
     /// Messages go to a terminal, which has a clipboard.
     pub has_clipboard: bool,
+    /// Where results went before they were sent elsewhere, and before that.
+    originals: Vec<Box<dyn Write>>,
 }
 
 impl Console {
@@ -115,14 +118,15 @@ impl Console {
             pager: Pager::default(),
             history: Rc::default(),
             busy: Rc::default(),
+            rows: 0,
             shows_progress: false,
             bar: None,
             opener,
             collecting: None,
-            original: None,
             reply: None,
             is_process: false,
             has_clipboard: false,
+            originals: Vec::new(),
         };
         Self { prompt, connections: Vec::new(), template: None, begin: || {}, context, screen }
     }
@@ -133,7 +137,8 @@ impl Console {
     /// What the command gives; the caller shows it.
     pub fn execute(&mut self, text: &str, place: &Place) -> Result<Flow> {
         (self.begin)();
-        self.screen.work();
+        // At the prompt the line is the one that was just typed.
+        self.screen.work(if &*place.source == "prompt" { 0 } else { place.line });
         let started = self.screen.options.timing.then(std::time::Instant::now);
         if self.context.interactive && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
@@ -300,6 +305,7 @@ impl Console {
     /// # Errors
     /// When writing fails.
     pub fn flush(&mut self) -> Result<()> {
+        self.screen.rest();
         self.screen.renderer.flush()
     }
 
@@ -324,13 +330,17 @@ impl Console {
 }
 
 impl Screen {
-    /// A command begins: if it takes long, that is shown until the first byte of its results, or its end.
-    fn work(&mut self) {
+    /// A command begins: if it, or a script's silent commands together, take long, that is shown until the first byte of
+    /// results, a notice, or the end.
+    fn work(&mut self, line: u32) {
         if self.shows_progress {
-            *self.busy.borrow_mut() = Some(Busy::new());
+            self.rows = 0;
+            self.busy.borrow_mut().get_or_insert_with(Busy::new).work(line);
             let busy = Rc::clone(&self.busy);
             self.pager.begin(Some(Box::new(move || {
-                busy.borrow_mut().take();
+                if let Some(busy) = &*busy.borrow() {
+                    busy.rest();
+                }
             })));
         }
     }
@@ -341,7 +351,9 @@ impl Screen {
     }
 
     fn rest(&self) {
-        self.busy.borrow_mut().take();
+        if let Some(busy) = &*self.busy.borrow() {
+            busy.rest();
+        }
     }
 
     /// Settings with the values that they can have, for completion.
@@ -380,6 +392,13 @@ impl Report for Screen {
     fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
         if (self.interrupted)() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        self.rows += 1;
+        if self.shows_progress
+            && self.rows.is_multiple_of(4_096)
+            && let Some(busy) = &*self.busy.borrow()
+        {
+            busy.rows(self.rows);
         }
         if let Some(reply) = self.reply() {
             reply.row(cells, mark);
@@ -425,6 +444,7 @@ impl Report for Screen {
         self.renderer.notice(level, text)
     }
     fn error(&mut self, error: &Error, context: &ErrorContext<'_>) -> Result<()> {
+        self.rest();
         self.renderer.error(error, context)
     }
 }
@@ -538,10 +558,10 @@ impl Front for Screen {
                     Error::new(ErrorKind::Io, format!("cannot write to {}: {cause}", path.display()))
                 })?;
                 let before = self.renderer.set_results(Box::new(std::io::BufWriter::new(file)));
-                self.original.get_or_insert(before);
+                self.originals.push(before);
             }
             None => {
-                if let Some(original) = self.original.take() {
+                if let Some(original) = self.originals.pop() {
                     self.renderer.set_results(original);
                 }
             }

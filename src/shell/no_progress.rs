@@ -6,6 +6,15 @@ impl Busy {
     pub(super) const fn new() -> Self {
         Self
     }
+
+    #[expect(clippy::unused_self, reason = "the form of what is drawn")]
+    pub(super) const fn work(&self, _line: u32) {}
+
+    #[expect(clippy::unused_self, reason = "the form of what is drawn")]
+    pub(super) const fn rows(&self, _rows: u64) {}
+
+    #[expect(clippy::unused_self, reason = "the form of what is drawn")]
+    pub(super) const fn rest(&self) {}
 }
 
 pub(super) struct Bar;

@@ -1,48 +1,104 @@
 //! Something to see while a command takes longer than a second.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a command may take before it is worth a word.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Shows on stderr that a command is at work, from its second second on, until it is dropped.
+/// How often what is shown is drawn again.
+const BEAT: Duration = Duration::from_millis(120);
+
+/// Shows on stderr that the shell is at work, from the second second on, until something else is shown.
+///
+/// One thread for as long as the shell lives: a script's commands are too short for one each.
 pub(super) struct Busy {
+    state: Arc<Mutex<State>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct State {
+    since: Option<Instant>,
+    /// The line of the script that runs; 0 outside of scripts.
+    line: u32,
+    rows: u64,
+    bar: Option<ProgressBar>,
+}
+
 impl Busy {
     pub(super) fn new() -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || show(&stopped));
-        Self { stop: Some(stop), thread: Some(thread) }
+        let shared = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).draw();
+            }
+        });
+        Self { state, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// At work from now on, or still.
+    pub(super) fn work(&self, line: u32) {
+        let mut state = self.state();
+        state.line = line;
+        if state.since.is_none() {
+            state.rows = 0;
+            state.since = Some(Instant::now());
+        }
+    }
+
+    /// So many rows of results so far.
+    pub(super) fn rows(&self, rows: u64) {
+        self.state().rows = rows;
+    }
+
+    /// Something else is shown, or the work is done.
+    pub(super) fn rest(&self) {
+        let mut state = self.state();
+        state.since = None;
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
     }
 }
 
-fn show(stopped: &Receiver<()>) {
-    let start = Instant::now();
-    if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
-        return;
-    }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    loop {
-        bar.set_message(format!("{} s (Ctrl-C stops it)", start.elapsed().as_secs()));
-        bar.tick();
-        if stopped.recv_timeout(Duration::from_millis(120)) != Err(RecvTimeoutError::Timeout) {
-            break;
+impl State {
+    fn draw(&mut self) {
+        let Some(elapsed) = self.since.map(|since| since.elapsed()).filter(|elapsed| *elapsed >= PATIENCE) else {
+            return;
+        };
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        let mut text = format!("{} s", elapsed.as_secs());
+        if self.line > 0 {
+            text.push_str(&format!(", line {}", self.line));
         }
+        if self.rows > 0 {
+            text.push_str(&format!(", {} rows", self.rows));
+        }
+        bar.set_message(format!("{text} (Ctrl-C stops it)"));
+        bar.tick();
     }
-    bar.finish_and_clear();
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        self.rest();
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // It ends as soon as it hears that nobody sends any more.

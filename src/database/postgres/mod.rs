@@ -8,9 +8,9 @@ mod row;
 
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
-use crate::model::Catalog;
 use crate::model::definition::{Dialect, Schema};
 use crate::model::infer::TableFacts;
+use crate::model::{Catalog, EntityId};
 use crate::plan::query::Statement;
 use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::{Error, ErrorKind, Result};
@@ -25,6 +25,20 @@ use std::path::{Path, PathBuf};
 /// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
 const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
     SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = 'warning'";
+
+/// Whether no table does more than it is told: triggers, rules, row security, texts that differ and are equal.
+const PLAIN: &str = "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE NOT tgisinternal) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class \
+        WHERE c.relkind NOT IN ('v', 'm')) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation WHERE NOT collisdeterministic)";
+
+/// A number from a sequence.
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
 
 /// A PostgreSQL database.
 pub struct PgStore {
@@ -172,8 +186,8 @@ impl Store for PgStore {
         &self.facts
     }
 
-    fn begin(&mut self, _: bool) -> Result<()> {
-        self.run("BEGIN")
+    fn begin(&mut self, write: bool) -> Result<()> {
+        self.run(if write { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -245,6 +259,30 @@ impl Store for PgStore {
 
     fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    fn is_plain(&mut self) -> Result<bool> {
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(PLAIN))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))
+    }
+
+    fn reserve_keys(&mut self, catalog: &Catalog, entity: EntityId, count: usize) -> Result<Vec<i64>> {
+        use diesel::sql_types::{BigInt, Nullable, Text};
+        let model = catalog.get(entity);
+        let Some(key) = model.numbered_key() else { return Ok(Vec::new()) };
+        // A table without a sequence of its own gives NULL, and so no rows.
+        let query = diesel::sql_query(
+            "SELECT nextval(sequence) AS number FROM (SELECT pg_get_serial_sequence(format('%I.%I', \
+             coalesce($1, current_schema()), $2), $3)::regclass AS sequence) AS own, generate_series(1, $4) \
+             WHERE sequence IS NOT NULL",
+        )
+        .bind::<Nullable<Text>, _>(&model.schema)
+        .bind::<Text, _>(&model.table)
+        .bind::<Text, _>(&model.columns[key].name)
+        .bind::<BigInt, _>(count as i64);
+        let rows: Vec<Number> = query.load(&mut self.connection).map_err(|e| translate(&e))?;
+        Ok(rows.into_iter().map(|row| row.number).collect())
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {

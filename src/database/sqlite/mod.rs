@@ -9,9 +9,9 @@ mod row;
 
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
-use crate::model::Catalog;
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
+use crate::model::{Catalog, EntityId};
 use crate::plan::query::Statement;
 use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::{Error, ErrorKind, Result};
@@ -76,7 +76,7 @@ impl SqliteStore {
         let (connection, handle) = interrupt::with_handle(|| SqliteConnection::establish(&name));
         let mut connection = connection.map_err(|cause| open_error(&cause))?;
         connection
-            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; SELECT count(*) FROM sqlite_schema;")
+            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -20480; SELECT count(*) FROM sqlite_schema;")
             .map_err(|cause| open_error(&cause))?;
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
@@ -196,6 +196,34 @@ impl Store for SqliteStore {
 
     fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    fn is_plain(&mut self) -> Result<bool> {
+        // `ON CONFLICT` and `COLLATE` stand in the text of a table or index and nowhere else; what merely looks like them
+        // is no harm.
+        let special = "type = 'trigger' OR sql LIKE '%conflict%' OR sql LIKE '%collate%' OR sql LIKE 'create virtual%'";
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&format!(
+            "NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE {special}) \
+             AND NOT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE {special})"
+        )))
+        .get_result(&mut self.connection)
+        .map_err(|e| translate(&e))
+    }
+
+    fn last_number(&mut self, catalog: &Catalog, entity: EntityId) -> Result<i64> {
+        use diesel::sql_types::{BigInt, Bool, Text};
+        // AUTOINCREMENT never gives a number twice: <https://www.sqlite.org/autoinc.html>.
+        let there = "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence')";
+        let counted: bool = diesel::select(diesel::dsl::sql::<Bool>(there))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))?;
+        if !counted {
+            return Ok(0);
+        }
+        let query = diesel::dsl::sql::<BigInt>("(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ")
+            .bind::<Text, _>(&catalog.get(entity).table)
+            .sql(")");
+        diesel::select(query).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {

@@ -64,13 +64,10 @@ impl RowBuffer {
                     None => Slot::Null,
                     Some(SqliteType::Double | SqliteType::Float) => Slot::Float(value.read_double()),
                     Some(SqliteType::Text) => {
-                        // As bytes: text in a SQLite file need not be valid UTF-8.
+                        // Text in a SQLite file need not be valid UTF-8: Diesel then puts U+FFFD in place of what is not.
+                        // Read as bytes it would be copied once more.
                         let start = self.text.len();
-                        let raw = value.read_blob();
-                        match std::str::from_utf8(raw) {
-                            Ok(text) => self.text.push_str(text),
-                            Err(_) => self.text.push_str(&String::from_utf8_lossy(raw)),
-                        }
+                        self.text.push_str(value.read_text());
                         Slot::Text(start, self.text.len())
                     }
                     Some(SqliteType::Binary) => {

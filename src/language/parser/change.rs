@@ -60,9 +60,10 @@ impl<'a> Parser<'a, '_> {
                 return Ok(all);
             }
             let field = self.name(Expected::Field)?;
-            let path = self.frames.last().cloned().into_iter().flatten().chain([field.text.to_string()]);
-            let path: Vec<String> = if self.trace.is_some() { path.collect() } else { Vec::new() };
-            self.note(field.span, super::Role::Member(path));
+            if self.trace.is_some() {
+                let path = self.frames.last().cloned().into_iter().flatten().chain([field.text.to_string()]).collect();
+                self.note(field.span, super::Role::Member(path));
+            }
             if self.symbol("=").is_none() {
                 return Err(self.stray(&field, all.last()));
             }

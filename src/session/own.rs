@@ -1,0 +1,451 @@
+//! What a held transaction knows of records without asking the database.
+//!
+//! A script refers to what it added a line before. Asking the database would send everything pending first, a line at a
+//! time; so the session remembers where in the journal a record stands that was added, and what the database said of
+//! others. It only ever answers "this one": whatever is not known here is asked for. What might have changed is forgotten.
+
+use super::journal::{Change, Entry};
+use super::number::Numbers;
+use super::{Hold, Session};
+use crate::Result;
+use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Value};
+use crate::plan::query::Statement;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::Arc;
+
+/// How many records that the database was asked for are remembered.
+const ROWS: usize = 10_000;
+
+/// Where the values of a known record are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In the insert of this journal entry.
+    Entry(usize),
+    /// Among the rows that were read.
+    Row(usize),
+}
+
+/// A known record: its source and whether all its values are as they are there, otherwise only its key and its natural
+/// key. In 32 bits, since a script may have millions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known(u32);
+
+impl Known {
+    const ROW: u32 = 1 << 31;
+    const PART: u32 = 1 << 30;
+
+    /// None for a place too far behind to be written down.
+    fn new(source: Source) -> Option<Self> {
+        let (at, flag) = match source {
+            Source::Entry(at) => (at, 0),
+            Source::Row(at) => (at, Self::ROW),
+        };
+        u32::try_from(at).ok().filter(|at| *at < Self::PART).map(|at| Self(at | flag))
+    }
+
+    const fn source(self) -> Source {
+        let at = (self.0 & !(Self::ROW | Self::PART)) as usize;
+        if self.0 & Self::ROW == 0 { Source::Entry(at) } else { Source::Row(at) }
+    }
+
+    const fn is_whole(self) -> bool {
+        self.0 & Self::PART == 0
+    }
+
+    const fn in_part(self) -> Self {
+        Self(self.0 | Self::PART)
+    }
+}
+
+/// The hash of what is a hash already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// What is known of records in the transaction that is open.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// Whether changes do only what they say (no triggers and the like), once that was asked.
+    pub(super) plain: Option<bool>,
+    /// Tables whose new records are known from the place in the journal where they were referred to first.
+    pub(super) followed: HashMap<EntityId, Option<Numbers>>,
+    /// Records by the hash of a table, one of its two keys and the key's value. Compared with the record on each use, so
+    /// that two values of one hash are no mistake.
+    known: HashMap<u64, Known, BuildHasherDefault<Hashed>>,
+    /// Tables that have pending new records, where nothing else is pending.
+    pending: Option<Vec<EntityId>>,
+    /// What the database was asked for.
+    rows: Vec<(EntityId, Vec<Value>)>,
+    hasher: RandomState,
+}
+
+impl Own {
+    /// Forgets all records.
+    pub(super) fn clear(&mut self) {
+        if !self.followed.is_empty() || !self.known.is_empty() {
+            self.followed.clear();
+            self.known.clear();
+            self.rows.clear();
+        }
+    }
+
+    /// Nothing is pending.
+    pub(super) fn sent(&mut self) {
+        match &mut self.pending {
+            Some(tables) => tables.clear(),
+            None => self.pending = Some(Vec::new()),
+        }
+    }
+
+    /// What is pending may be anything.
+    pub(super) fn unsent(&mut self) {
+        self.pending = None;
+        self.clear();
+    }
+
+    /// One more entry is pending.
+    fn pend(&mut self, changes: &[Change]) {
+        if let Some(tables) = &mut self.pending {
+            match changes {
+                [Change::Insert { entity, .. }] if tables.contains(entity) => {}
+                [Change::Insert { entity, .. }] => tables.push(*entity),
+                _ => self.pending = None,
+            }
+        }
+    }
+
+    /// Forgets also what the database is like: its schema may have changed.
+    pub(super) fn reset(&mut self) {
+        self.clear();
+        self.plain = None;
+    }
+
+    fn slot(&self, entity: EntityId, column: usize, value: &Value) -> Option<u64> {
+        match value {
+            Value::Text(text) => Some(self.hasher.hash_one((entity.0, column, text))),
+            Value::Int(number) => Some(self.hasher.hash_one((entity.0, column, number))),
+            _ => None,
+        }
+    }
+}
+
+/// The two columns by which a record is looked up: its natural key, and its key where that is one column.
+fn by_columns(model: &Entity) -> impl Iterator<Item = usize> {
+    let key = match model.key.as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    key.into_iter().chain(model.natural_key.filter(move |natural| Some(*natural) != key))
+}
+
+/// Whether what is written to a column of this type is read back in the same spelling.
+#[must_use]
+pub fn is_exact(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Bool | DataType::Int(_) | DataType::Text(_) | DataType::Bytes)
+}
+
+/// One value of an insert.
+fn given<'v>(columns: &[usize], values: &'v [Value], column: usize) -> Option<&'v Value> {
+    columns.iter().position(|known| *known == column).map(|at| &values[at])
+}
+
+impl Session {
+    /// Whether records may be known: in a script's held transaction.
+    fn remembers(&self) -> bool {
+        self.hold == Hold::Yes && !self.eager
+    }
+
+    /// Whether changes do only what they say in this database.
+    pub(super) fn is_plain(&mut self) -> Result<bool> {
+        if let Some(plain) = self.own.plain {
+            return Ok(plain);
+        }
+        let plain = self.guarded(|session| session.store.is_plain());
+        let plain = match plain {
+            Err(error) if error.kind.is_transient() => return Err(error),
+            // Where that cannot be told, nothing is taken for granted.
+            plain => plain.unwrap_or(false),
+        };
+        self.own.plain = Some(plain);
+        Ok(plain)
+    }
+
+    fn known(&self, entity: EntityId, by: &[(usize, Value)]) -> Option<Known> {
+        let [(column, value)] = by else { return None };
+        if self.own.known.is_empty() {
+            return None;
+        }
+        let known = *self.own.known.get(&self.own.slot(entity, *column, value)?)?;
+        let same = match known.source() {
+            Source::Entry(at) => match self.entries.get(at)?.changes.as_slice() {
+                [Change::Insert { entity: other, columns, values, .. }] => {
+                    *other == entity && given(columns, values, *column) == Some(value)
+                }
+                _ => false,
+            },
+            Source::Row(at) => {
+                let (other, values) = self.own.rows.get(at)?;
+                *other == entity && values[*column] == *value
+            }
+        };
+        same.then_some(known)
+    }
+
+    /// Some columns of the one record that has these values.
+    ///
+    /// # Errors
+    /// The database's own, and its objections to what is pending.
+    pub fn columns_of(
+        &mut self,
+        entity: EntityId,
+        by: &[(usize, Value)],
+        wanted: &[usize],
+    ) -> Result<Option<Vec<Value>>> {
+        if let Some(known) = self.known(entity, by) {
+            let lasting = |column: &usize| by_columns(self.catalog.get(entity)).any(|known| known == *column);
+            if (known.is_whole() || wanted.iter().all(lasting))
+                && let Some(values) = self.values(known, wanted)
+            {
+                return Ok(Some(values));
+            }
+        }
+        let found = self.look_up(entity, by)?;
+        Ok(found.map(|row| wanted.iter().map(|column| row[*column].clone()).collect()))
+    }
+
+    /// All columns of a record that was added in this transaction and not changed since; none where that is not so, or
+    /// where the database gave it values of its own.
+    #[must_use]
+    pub fn own_record(&self, entity: EntityId, by: &[(usize, Value)]) -> Option<Vec<Value>> {
+        let known =
+            self.known(entity, by).filter(|known| known.is_whole() && matches!(known.source(), Source::Entry(_)))?;
+        let all: Vec<usize> = (0..self.catalog.get(entity).columns.len()).collect();
+        self.values(known, &all)
+    }
+
+    fn values(&self, known: Known, wanted: &[usize]) -> Option<Vec<Value>> {
+        match known.source() {
+            Source::Row(at) => {
+                let (_, values) = self.own.rows.get(at)?;
+                Some(wanted.iter().map(|column| values[*column].clone()).collect())
+            }
+            Source::Entry(at) => {
+                let [Change::Insert { entity, columns, values, .. }] = self.entries.get(at)?.changes.as_slice() else {
+                    return None;
+                };
+                let model = self.catalog.get(*entity);
+                let value = |column: &usize| match given(columns, values, *column) {
+                    Some(value) => Some(value.clone()),
+                    // What the database fills in is not known here.
+                    None if model.columns[*column].generated
+                        || model.columns[*column].numbered
+                        || model.columns[*column].default.is_some() =>
+                    {
+                        None
+                    }
+                    None => Some(Value::Null),
+                };
+                wanted.iter().map(value).collect()
+            }
+        }
+    }
+
+    /// The one record that has these values, read from the database with what is staged.
+    ///
+    /// # Errors
+    /// The database's own, and its objections to what is pending.
+    pub fn look_up(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Vec<Value>>> {
+        let select = super::by_values(&self.catalog, entity, by, false);
+        let mut found = None;
+        let mut take = |cells: &[Cell<'_>]| {
+            found = Some(cells.iter().map(|cell| cell.to_value()).collect::<Vec<Value>>());
+            Ok(false)
+        };
+        if self.hold == Hold::No {
+            self.query(&select, &mut take)?;
+            return Ok(found);
+        }
+        self.before_look_up(entity)?;
+        self.store.query(&self.catalog, &Statement::Select(&select), &mut take)?;
+        if found.is_none() && self.flushed < self.entries.len() {
+            // Before it is said that there is no such record: what is wrong with an earlier line comes first.
+            self.flush()?;
+            self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
+                found = Some(cells.iter().map(|cell| cell.to_value()).collect::<Vec<Value>>());
+                Ok(false)
+            })?;
+        }
+        self.after_look_up(entity, found.as_deref())?;
+        Ok(found)
+    }
+
+    /// A record is about to be looked up in the database: what is pending is sent if it could make a difference.
+    ///
+    /// # Errors
+    /// The database's objection to what is pending.
+    fn before_look_up(&mut self, entity: EntityId) -> Result<()> {
+        if self.flushed == self.entries.len() {
+            return Ok(());
+        }
+        if self.remembers() && self.open && self.is_plain()? {
+            // A new record of a followed table is known, or is not the one that is looked for.
+            let followed = self.own.followed.contains_key(&entity);
+            if let Some(tables) = &self.own.pending
+                && (followed || !tables.contains(&entity))
+            {
+                return Ok(());
+            }
+        }
+        self.flush()
+    }
+
+    /// The database was asked for a record, and this is what it said. From here on new records of its table are known.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn after_look_up(&mut self, entity: EntityId, found: Option<&[Value]>) -> Result<()> {
+        if !self.remembers() || !self.open || !self.is_plain()? {
+            return Ok(());
+        }
+        self.follow(entity)?;
+        let Some(values) = found.filter(|_| self.own.rows.len() < ROWS) else { return Ok(()) };
+        let Some(known) = Known::new(Source::Row(self.own.rows.len())) else { return Ok(()) };
+        for column in by_columns(self.catalog.get(entity)) {
+            if let Some(slot) = self.own.slot(entity, column, &values[column]) {
+                self.own.known.insert(slot, known);
+            }
+        }
+        self.own.rows.push((entity, values.to_vec()));
+        Ok(())
+    }
+
+    /// From here on each new record of a table has a key, and is known by it.
+    fn follow(&mut self, entity: EntityId) -> Result<()> {
+        if self.own.followed.contains_key(&entity) {
+            return Ok(());
+        }
+        let model = self.catalog.get(entity);
+        if model.key.len() != 1 {
+            return Ok(());
+        }
+        let numbers = if model.numbered_key().is_none() {
+            None
+        } else {
+            // What is pending would be numbered by the database.
+            self.flush()?;
+            let Some(numbers) = self.numbers(entity)? else { return Ok(()) };
+            Some(numbers)
+        };
+        self.own.followed.insert(entity, numbers);
+        Ok(())
+    }
+
+    /// The last entry of the journal was staged: what is known follows.
+    pub(super) fn note_staged(&mut self) {
+        if let Some(entry) = self.entries.last() {
+            self.own.pend(&entry.changes);
+        }
+        if self.own.followed.is_empty() && self.own.known.is_empty() {
+            return;
+        }
+        let Some(at) = self.entries.len().checked_sub(1) else { return };
+        let catalog = Arc::clone(&self.catalog);
+        let single = self.entries[at].changes.len() == 1;
+        for index in 0..self.entries[at].changes.len() {
+            match &self.entries[at].changes[index] {
+                Change::Insert { entity, columns, values, .. } => {
+                    if !self.own.followed.contains_key(entity) {
+                        continue;
+                    }
+                    if !single {
+                        // A place in the journal names no more than the entry.
+                        self.own.clear();
+                        return;
+                    }
+                    let model = catalog.get(*entity);
+                    let Some(known) = Known::new(Source::Entry(at)) else { continue };
+                    for column in by_columns(model) {
+                        let value = given(columns, values, column);
+                        if let Some(slot) = value.and_then(|value| self.own.slot(*entity, column, value)) {
+                            self.own.known.insert(slot, known);
+                        }
+                    }
+                }
+                Change::Update { entity, key, set, .. } => {
+                    let model = catalog.get(*entity);
+                    let named = set.iter().any(|(column, _)| is_referred(*column, *entity, &catalog));
+                    let lasting = set.iter().any(|(column, _)| Some(*column) == model.natural_key);
+                    if named || key.len() != 1 {
+                        self.own.clear();
+                        return;
+                    }
+                    let (entity, value) = (*entity, key[0].clone());
+                    self.touch(entity, (model.key[0], value), !lasting);
+                }
+                Change::Delete { entity, key, .. } => {
+                    let spreads = catalog.iter().any(|(_, other)| {
+                        other.foreign_keys.iter().any(|foreign| foreign.to == *entity && spreads(foreign))
+                    });
+                    if spreads || key.len() != 1 {
+                        self.own.clear();
+                        return;
+                    }
+                    let (entity, value) = (*entity, key[0].clone());
+                    self.touch(entity, (catalog.get(entity).key[0], value), false);
+                }
+            }
+        }
+    }
+
+    /// A record was changed: its keys are still known, or nothing of it is.
+    fn touch(&mut self, entity: EntityId, by: (usize, Value), keep: bool) {
+        let Some(known) = self.known(entity, std::slice::from_ref(&by)) else { return };
+        let catalog = Arc::clone(&self.catalog);
+        for column in by_columns(catalog.get(entity)) {
+            let value = self.values(known, &[column]);
+            let Some(slot) = value.and_then(|value| self.own.slot(entity, column, &value[0])) else { continue };
+            match self.own.known.get_mut(&slot) {
+                Some(other) if other.source() == known.source() && keep => *other = other.in_part(),
+                Some(other) if other.source() == known.source() => drop(self.own.known.remove(&slot)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether deleting what a foreign key refers to does more than be refused.
+pub(super) fn spreads(foreign: &crate::model::ForeignKey) -> bool {
+    foreign.on_delete != crate::model::ReferentialAction::Restrict
+}
+
+/// Whether a column is part of its table's key, or foreign keys refer to it.
+pub(super) fn is_referred(column: usize, entity: EntityId, catalog: &Catalog) -> bool {
+    catalog.get(entity).key.contains(&column)
+        || catalog.iter().any(|(_, other)| {
+            other.foreign_keys.iter().any(|foreign| foreign.to == entity && foreign.to_columns.contains(&column))
+        })
+}
+
+/// Whether an insert leaves its key to the database.
+pub(super) fn is_unnumbered(model: &Entity, columns: &[usize]) -> bool {
+    model.numbered_key().is_some_and(|key| !columns.contains(&key))
+}
+
+/// Whether a key was handed out for any of these.
+pub(super) fn has_given(entries: &[Entry]) -> bool {
+    entries.iter().flat_map(|entry| &entry.changes).any(|change| matches!(change, Change::Insert { given: true, .. }))
+}
