@@ -307,8 +307,9 @@ fn run(name: &str, page: &str, problems: &mut Vec<String>) -> String {
         if done.1 != 0 && !(shown && matches!(kind, "dsh" | "sh")) {
             problem(format!("status {}:\n{}", done.1, done.0));
         }
-        // At a prompt an error ends nothing.
-        if done.1 == 0 && kind != "console" && done.0.contains("error: ") {
+        // At a prompt an error ends nothing, and `||` says what is done after one.
+        let meant = kind == "console" || (kind == "sh" && shown && block.text.contains("|| "));
+        if done.1 == 0 && !meant && done.0.contains("error: ") {
             problem(format!("an error:\n{}", done.0));
         }
         before = Some(done);

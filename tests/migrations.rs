@@ -394,7 +394,7 @@ impl Database {
             let text = String::from_utf8(output.stdout).unwrap();
             let lines = text.lines().map(|line| line.trim().trim_end_matches(',').to_owned());
             return lines
-                .filter(|line| !line.is_empty() && !line.starts_with("--") && !line.starts_with("\\"))
+                .filter(|line| !line.is_empty() && !line.starts_with("--") && !line.starts_with('\\'))
                 .collect();
         }
         let queries = [

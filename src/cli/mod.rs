@@ -192,8 +192,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let config = config::load()?;
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
-    let pager =
-        if interactive && terminal { pager() } else { Pager::new(None, None, Box::new(std::io::stdout())) };
+    let pager = if interactive && terminal { pager() } else { Pager::new(None, None, Box::new(std::io::stdout())) };
     let mut renderer = renderer(&arguments, &config, terminal, &pager)?;
 
     let how = How {

@@ -317,7 +317,14 @@ pub const COMMANDS: &[CommandInfo] = &[
         &[],
         "Asks first at a terminal. Refused where the database is protected or open for reading only.",
     ),
-    command(Schema, "db schema", "db schema", "Diesel's `table!` definitions of the database, for a schema.rs", &[], ""),
+    command(
+        Schema,
+        "db schema",
+        "db schema",
+        "Diesel's `table!` definitions of the database, for a schema.rs",
+        &[],
+        "",
+    ),
     command(
         Schema,
         ".reset",

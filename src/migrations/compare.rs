@@ -10,7 +10,7 @@ pub enum Difference {
     /// Only the earlier one has it.
     Removed(Table),
     /// Both have it, and not alike.
-    Changed(Changed),
+    Changed(Box<Changed>),
 }
 
 /// A table before and after, and how it differs.
@@ -66,7 +66,11 @@ pub fn compare(before: &Schema, after: &Schema, dialect: Dialect) -> Vec<Differe
             Some(old) => {
                 let items = items(old, table, dialect);
                 if !items.is_empty() {
-                    found.push(Difference::Changed(Changed { before: old.clone(), after: table.clone(), items }));
+                    found.push(Difference::Changed(Box::new(Changed {
+                        before: old.clone(),
+                        after: table.clone(),
+                        items,
+                    })));
                 }
             }
         }

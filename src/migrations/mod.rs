@@ -10,19 +10,19 @@
 //! - `generate`: all of that together, rehearsed before it is written.
 //! - `print`: a schema as Diesel's `table!`.
 
-pub mod compare;
+mod compare;
 mod ddl;
-pub mod declared;
-pub mod findings;
-pub mod generate;
+pub(crate) mod declared;
+mod findings;
+pub(crate) mod generate;
 mod postgres;
-pub mod print;
+pub(crate) mod print;
 mod probe;
 pub mod project;
 pub mod run;
 mod schema_file;
 mod sqlite;
-pub mod target;
+pub(crate) mod target;
 
 use crate::model::definition::{Dialect, Schema};
 use crate::store::Store;

@@ -11,8 +11,10 @@ const DIALECT: Dialect = Dialect::Postgres;
 /// The statements that make `after` of `before`.
 pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: &Fills) -> Vec<String> {
     let mut out = Vec::new();
-    let changed: Vec<&Changed> =
-        found.iter().filter_map(|d| if let Difference::Changed(changed) = d { Some(changed) } else { None }).collect();
+    let changed: Vec<&Changed> = found
+        .iter()
+        .filter_map(|d| if let Difference::Changed(changed) = d { Some(&**changed) } else { None })
+        .collect();
     let added: Vec<&Table> =
         found.iter().filter_map(|d| if let Difference::Added(table) = d { Some(table) } else { None }).collect();
     let removed: Vec<&Table> =

@@ -59,7 +59,7 @@ pub fn warnings(store: &mut dyn Store, before: &Schema, found: &[Difference], fi
             Difference::Removed(table) => {
                 said.extend(where_(store, table, "1 = 1").map(|(count, _)| {
                     format!("table {} goes with {}", table.place, counted(count, "of data", "of data"))
-                }))
+                }));
             }
             Difference::Changed(changed) => {
                 for item in &changed.items {

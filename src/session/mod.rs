@@ -340,16 +340,15 @@ impl Session {
         let same = |known: &Rc<[usize]>| {
             known.len() == values.len() && known.iter().zip(&values).all(|(known, (column, _))| known == column)
         };
-        let columns = match self.shapes.iter().find(|known| same(known)) {
-            Some(known) => Rc::clone(known),
-            None => {
-                let columns: Rc<[usize]> = values.iter().map(|(column, _)| *column).collect();
-                if self.shapes.len() >= SHAPES {
-                    self.shapes.clear();
-                }
-                self.shapes.push(Rc::clone(&columns));
-                columns
+        let columns = if let Some(known) = self.shapes.iter().find(|known| same(known)) {
+            Rc::clone(known)
+        } else {
+            let columns: Rc<[usize]> = values.iter().map(|(column, _)| *column).collect();
+            if self.shapes.len() >= SHAPES {
+                self.shapes.clear();
             }
+            self.shapes.push(Rc::clone(&columns));
+            columns
         };
         // Not in place: what is staged is to be no larger than it must.
         let mut only = Vec::with_capacity(values.len());

@@ -1,7 +1,7 @@
 //! The session from code: typed values in, rows out, by the same rules as at the prompt.
 
-use super::journal::Change;
 use super::Session;
+use super::journal::Change;
 use crate::language;
 use crate::language::ast::{Assignment, Command, Literal, LiteralKind, Name, RecordRef};
 use crate::model::{Catalog, Entity, EntityId, Value};

@@ -292,7 +292,6 @@ impl<'t, 's> Reader<'t, 's> {
             if word.is("CONSTRAINT") {
                 name = self.word().and_then(|word| word.name()).map(str::to_owned);
                 self.at += 1;
-                continue;
             } else if word.is("PRIMARY") {
                 self.take("KEY");
                 let columns = own(self);
@@ -323,7 +322,7 @@ impl<'t, 's> Reader<'t, 's> {
             } else if word.is("COLLATE") {
                 let collation = self.word().and_then(|word| word.name()).map(str::to_owned);
                 self.at += 1;
-                self.set(table, column, |found| found.collation.clone_from(&collation));
+                Self::set(table, column, |found| found.collation.clone_from(&collation));
             } else if word.is("DEFAULT") {
                 // The pragma has it.
                 if self.word().is_some_and(|word| matches!(word.text, "+" | "-")) {
@@ -339,7 +338,7 @@ impl<'t, 's> Reader<'t, 's> {
                 let stored = if self.take("STORED") { "STORED" } else { "VIRTUAL" };
                 self.take("VIRTUAL");
                 let text = format!("GENERATED ALWAYS AS ({expression}) {stored}");
-                self.set(table, column, |found| found.generated = Some(text.clone()));
+                Self::set(table, column, |found| found.generated = Some(text.clone()));
             } else {
                 // NOT NULL, NULL: the pragma has them.
                 self.rest();
@@ -347,7 +346,7 @@ impl<'t, 's> Reader<'t, 's> {
         }
     }
 
-    fn set(&self, table: &mut Table, column: Option<&str>, change: impl Fn(&mut Column)) {
+    fn set(table: &mut Table, column: Option<&str>, change: impl Fn(&mut Column)) {
         table.columns.iter_mut().filter(|known| Some(known.name.as_str()) == column).for_each(change);
     }
 
@@ -382,7 +381,7 @@ impl<'t, 's> Reader<'t, 's> {
                     self.at += 1;
                     "RESTRICT"
                 };
-                *(if delete { &mut key.on_delete } else { &mut key.on_update }) = words.to_owned();
+                words.clone_into(if delete { &mut key.on_delete } else { &mut key.on_update });
             } else if word.is("MATCH") {
                 self.at += 2;
             } else {
@@ -408,7 +407,7 @@ pub fn orphans(connection: &mut SqliteConnection) -> Result<Vec<Orphan>> {
         #[diesel(sql_type = Text)]
         table_name: String,
         #[diesel(sql_type = Nullable<BigInt>)]
-        row_number: Option<i64>,
+        numbered: Option<i64>,
         #[diesel(sql_type = Text)]
         parent: String,
         #[diesel(sql_type = Nullable<Text>)]
@@ -419,7 +418,7 @@ pub fn orphans(connection: &mut SqliteConnection) -> Result<Vec<Orphan>> {
         #[diesel(sql_type = Nullable<Text>)]
         text: Option<String>,
     }
-    let sql = "SELECT c.\"table\" AS table_name, c.rowid AS row_number, c.parent AS parent, \
+    let sql = "SELECT c.\"table\" AS table_name, c.rowid AS numbered, c.parent AS parent, \
         (SELECT group_concat(\"from\", ', ') FROM pragma_foreign_key_list(c.\"table\") WHERE id = c.fkid) AS columns \
         FROM pragma_foreign_key_check c";
     let rows: Vec<Row> = diesel::sql_query(sql).load(connection).map_err(|e| translate(&e))?;
@@ -428,7 +427,7 @@ pub fn orphans(connection: &mut SqliteConnection) -> Result<Vec<Orphan>> {
         let columns = row.columns.unwrap_or_default();
         let mut values = columns.clone();
         // A few with their values will do for a message.
-        if at < 10 && row.row_number.is_some() && !columns.is_empty() {
+        if at < 10 && row.numbered.is_some() && !columns.is_empty() {
             let list: Vec<String> =
                 columns.split(", ").map(|name| format!("quote(\"{}\")", name.replace('"', "\"\""))).collect();
             let sql = format!(
@@ -437,14 +436,14 @@ pub fn orphans(connection: &mut SqliteConnection) -> Result<Vec<Orphan>> {
                 row.table_name.replace('"', "\"\"")
             );
             let found: Vec<Found> = diesel::sql_query(sql)
-                .bind::<Nullable<BigInt>, _>(row.row_number)
+                .bind::<Nullable<BigInt>, _>(row.numbered)
                 .load(connection)
                 .map_err(|e| translate(&e))?;
             if let Some(Found { text: Some(text) }) = found.into_iter().next() {
                 values = format!("{columns} {text}");
             }
         }
-        orphans.push(Orphan { table: row.table_name, rowid: row.row_number, parent: row.parent, values });
+        orphans.push(Orphan { table: row.table_name, rowid: row.numbered, parent: row.parent, values });
     }
     Ok(orphans)
 }

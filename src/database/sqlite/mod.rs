@@ -463,7 +463,7 @@ mod tests {
     use crate::model::{Catalog, Cell, Value, infer};
     use crate::plan::query::{Insert, Statement};
     use crate::store::{RawOutcome, RawSink, Store};
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     struct Texts(Vec<String>);
 
