@@ -875,13 +875,20 @@ fn a_project_is_begun_with_the_migrations_that_there_are() {
     std::fs::write(place.join("up.sql"), "ALTER TABLE users ADD COLUMN age INTEGER;").unwrap();
     std::fs::write(place.join("down.sql"), "ALTER TABLE users DROP COLUMN age;").unwrap();
     shell.script("db upgrade\ncount users\ndb downgrade\ndb status\n").ok();
-    // Another database in the project has its migrations, and its tables as models.
+    // Another database in the project has its migrations, and the models have the new column.
     shell.run(&["--create", "other.db", "db", "upgrade"], "").ok().stderr_has("add_age");
     shell
         .run(&["other.db", "-c", "add user username=x email=y age=3; commit; list users show age"], "")
         .ok()
         .stdout_has("3");
-    shell.run(&["other.db", "db", "check"], "").fails(1).stderr_has("there are no models to compare the database with");
+    shell.run(&["other.db", "db", "check"], "").ok().stderr_has("column users.age is only in the database");
+    // A project of somebody else's tables, without a schema.rs, has nothing to be compared with.
+    let shell = bare();
+    project(&shell);
+    shell
+        .run(&["--create", "new.db", "db", "check"], "")
+        .fails(1)
+        .stderr_has("there are no models to compare the database with");
 }
 
 #[test]

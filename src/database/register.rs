@@ -4,7 +4,7 @@
 use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::model::{
     Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, Index, ReferentialAction,
-    Relationship, Value, complete, infer,
+    Relationship, Value, complete, infer, widen,
 };
 use crate::store::Store;
 use crate::{Error, Result};
@@ -601,6 +601,7 @@ impl Models {
                 store.forget_migrations();
                 catalog = Catalog::default();
             }
+            widen(&mut catalog, &tables);
         } else {
             complete(&mut catalog, &tables);
         }

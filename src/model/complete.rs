@@ -78,3 +78,20 @@ fn actions(catalog: &Catalog, id: EntityId, table: &TableFacts) -> Vec<(Referent
     };
     entity.foreign_keys.iter().map(of).collect()
 }
+
+/// Adds the columns that the database has beyond those of the models, for models that nobody compiled in anew.
+pub fn widen(catalog: &mut Catalog, tables: &[TableFacts]) {
+    let ids: Vec<EntityId> = catalog.iter().map(|(id, _)| id).collect();
+    for id in ids {
+        let entity = catalog.get_mut(id);
+        let Some(table) = tables.iter().find(|table| table.name == entity.table && table.schema == entity.schema)
+        else {
+            continue;
+        };
+        for column in &table.columns {
+            if entity.column(&column.name).is_none() {
+                entity.columns.push(column.clone());
+            }
+        }
+    }
+}

@@ -11,7 +11,7 @@ pub mod rule;
 mod value;
 
 pub use catalog::{Catalog, EntityId, ExtraCommand};
-pub use complete::complete;
+pub use complete::{complete, widen};
 pub use convert::FromValue;
 pub use entity::{
     Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, Index, Link, ReferentialAction, Relationship,
