@@ -58,7 +58,7 @@
 //! | register models: display, keys, masks, defaults and checks in Rust | [`Builder::model_with`], [`ModelBuilder`], [`Models`] |
 //! | let columns of an SQL type of your own take part | [`ShellType`] |
 //! | hand over a connection, or name a database | [`Builder::connection`], [`Builder::database`] |
-//! | hand over migrations | [`Builder::migrations`] |
+//! | hand over migrations, or let them be written | [`Builder::migrations`], [`Builder::project`] |
 //! | add commands and settings | [`Command`], [`Call`], [`Setting`] |
 //! | run it at a terminal, from a script, from code | [`Shell::run`], [`Shell::script`], [`Shell::execute`] |
 //! | stage, look, commit and query from code | [`Session`] |
@@ -167,7 +167,7 @@ pub use database::source::PostgresMigrations;
 pub use database::source::{AnyMigrations, SqliteMigrations};
 pub use error::{Error, ErrorKind, Result};
 pub use language::table::Group;
-pub use model::{DataType, FromValue, Value};
+pub use model::{DataType, FromValue, ReferentialAction, Value};
 pub use render::{Mode, Theme};
 pub use rows::{Row, Rows};
 pub use session::journal::Counts;

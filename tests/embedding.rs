@@ -677,3 +677,51 @@ mod postgres {
         assert_eq!(count, 1);
     }
 }
+
+/// An application's migrations are written from its models, into its own folder.
+#[test]
+fn migrations_are_written_from_the_registered_models() {
+    use diesel_shell::ReferentialAction;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("migrations")).unwrap();
+    std::fs::write(folder.path().join("diesel.toml"), "").unwrap();
+    let database = folder.path().join("site.db");
+    let shell = |longest: u32| {
+        Shell::builder()
+            .model_with::<User>("user", |user| {
+                user.numbered()
+                    .max_length(users::username, longest)
+                    .unique(users::username, "users_username_key")
+                    .default_sql(users::password, "'!'")
+                    .check_sql("an_address", "email LIKE '%@%'")
+            })
+            .model_with::<Post>("post", |post| post.numbered().index(posts::user_id, "posts_user_id_idx"))
+            .belongs_to::<Post, User>("author", "posts")
+            .on_delete::<Post, User>(ReferentialAction::Cascade)
+            .project(folder.path())
+            .database(database.to_str().unwrap())
+            .create()
+    };
+    let (output, messages, status) = run(shell(40), "db migrate \"users and posts\"\ndb upgrade\ndb check");
+    assert_eq!(status, 0, "{messages}");
+    assert!(output.contains("detected added table users (id, username, email, password)"), "{output}");
+    assert!(output.contains("detected added index posts_user_id_idx on posts (user_id)"), "{output}");
+    assert!(messages.contains("models and database are the same"), "{messages}");
+    let script = "add user username=john email=nowhere\ncommit";
+    assert!(run(shell(40), script).1.contains("an_address"), "the check is there");
+    let script = "add user username=john email=j@x\nadd post title=t content=c date_posted='2026-11-21 10:00:00' author=john\n\
+        commit\nget user john\n.sql delete from users\ncount posts";
+    let (output, messages, status) = run(shell(40), script);
+    assert_eq!(status, 0, "{messages}");
+    assert!(output.contains('!') && output.ends_with("0\n"), "{output}");
+    // The model changes, and what it says of lengths with it.
+    let (output, messages, status) = run(shell(60), "db check");
+    assert_eq!(
+        (output.as_str(), status),
+        ("models and database differ: changed type of users.username from VARCHAR(40) to VARCHAR(60)\n", 1),
+        "{messages}"
+    );
+    let (_, messages, status) = run(shell(60), "db migrate longer\ndb upgrade\ndb check\ndb downgrade\ndb upgrade");
+    assert_eq!(status, 0, "{messages}");
+    assert_eq!(run(shell(60).protected(), ".reset").2, 1);
+}

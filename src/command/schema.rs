@@ -109,7 +109,7 @@ pub(super) fn clean(context: &Context) -> Result<()> {
 pub(super) fn emptying(question: &str, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
     if context.protected {
         return Err(Error::new(ErrorKind::Refused, format!("{} is protected", context.name))
-            .hint("its connection says `protected = true` in the configuration"));
+            .hint("that was said where it is opened: `protected = true` of its connection in the configuration"));
     }
     if context.session.store().is_read_only() {
         return Err(Error::new(ErrorKind::Refused, format!("{} is open for reading only", context.name)));

@@ -3,8 +3,8 @@
 
 use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::model::{
-    Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, Index, ReferentialAction,
-    Relationship, Value, complete, infer, widen,
+    Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, IN_DATABASE, Index,
+    ReferentialAction, Relationship, Value, complete, infer, widen,
 };
 use crate::store::Store;
 use crate::{Error, Result};
@@ -351,8 +351,24 @@ impl<T: Table> ModelBuilder<T> {
     #[must_use]
     pub fn default_in_database<C: DieselColumn<Table = T>>(mut self, _: C) -> Self {
         if let Some((_, column)) = self.column::<C>() {
-            column.default = Some(ColumnDefault::Database("of the database".into()));
+            column.default = Some(ColumnDefault::Database(IN_DATABASE.into()));
         }
+        self
+    }
+
+    /// The column's DEFAULT as SQL, which `db migrate` gives the table.
+    #[must_use]
+    pub fn default_sql<C: DieselColumn<Table = T>>(mut self, _: C, sql: &str) -> Self {
+        if let Some((_, column)) = self.column::<C>() {
+            column.default = Some(ColumnDefault::Database(sql.to_owned()));
+        }
+        self
+    }
+
+    /// A check constraint of the table by its name, as SQL, which `db migrate` gives the table.
+    #[must_use]
+    pub fn check_sql(mut self, name: &str, sql: &str) -> Self {
+        self.entity.constraints.push((name.to_owned(), sql.to_owned()));
         self
     }
 
@@ -515,6 +531,7 @@ impl Models {
             display: None,
             natural_key: None,
             checks: Vec::new(),
+            constraints: Vec::new(),
         };
         let built = adjust(ModelBuilder { entity, problems: Vec::new(), table: PhantomData });
         self.problems.extend(built.problems);
@@ -566,6 +583,28 @@ impl Models {
             owning: false,
             link: None,
         });
+        self
+    }
+
+    /// What the database does with the children when their parent is deleted, which `db migrate` gives the foreign key.
+    /// Where it is not said, that is as the database has it.
+    #[must_use]
+    pub fn on_delete<Child, Parent>(mut self, action: ReferentialAction) -> Self
+    where
+        Child: Owned<Parent>,
+        Parent: Model,
+    {
+        let named = |names: Vec<String>| names.last().cloned().unwrap_or_default();
+        let column = <<Child as BelongsTo<Parent>>::ForeignKeyColumn as DieselColumn>::NAME;
+        let key = self.catalog.resolve(&named(names_in(&Child::table()))).ok().and_then(|child| {
+            let entity = self.catalog.get_mut(child);
+            let (local, _) = entity.column(column)?;
+            entity.foreign_keys.iter_mut().find(|key| key.columns == [local])
+        });
+        match key {
+            Some(key) => key.on_delete = action,
+            None => self.problems.push(format!("on_delete of {column}: say belongs_to first")),
+        }
         self
     }
 

@@ -4,8 +4,8 @@
 use super::compare::{alike, canonical, same_type};
 use super::schema_file;
 use crate::Result;
-use crate::model::definition::{Column, Dialect, ForeignKey, Index, Key, Place, Schema, Table};
-use crate::model::{Catalog, ColumnDefault, DataType, Entity, EntityKind, ReferentialAction};
+use crate::model::definition::{Check, Column, Dialect, ForeignKey, Index, Key, Place, Schema, Table};
+use crate::model::{Catalog, ColumnDefault, DataType, Entity, EntityKind, IN_DATABASE, ReferentialAction};
 use std::path::Path;
 
 /// What is asked for.
@@ -289,7 +289,7 @@ fn table(entity: &Entity, catalog: &Catalog, dialect: Dialect) -> Table {
             type_name: type_name(&column.data_type, dialect),
             nullable: column.nullable,
             default: match &column.default {
-                Some(ColumnDefault::Database(sql)) => Some(sql.clone()),
+                Some(ColumnDefault::Database(sql)) if sql != IN_DATABASE => Some(sql.clone()),
                 // The shell's own defaults are no concern of the database.
                 _ => None,
             },
@@ -309,6 +309,9 @@ fn table(entity: &Entity, catalog: &Catalog, dialect: Dialect) -> Table {
         let own = index.name.clone().unwrap_or_else(|| format!("{}_{}_{ending}", entity.table, columns.join("_")));
         let definition = format!("({})", super::ddl::names(&columns));
         table.indexes.push(Index { name: own, unique: index.unique, definition, columns });
+    }
+    for (own, expression) in &entity.constraints {
+        table.checks.push(Check { name: Some(own.clone()), expression: expression.clone() });
     }
     let action = |action: ReferentialAction| match action {
         ReferentialAction::Restrict => "",

@@ -39,6 +39,10 @@ impl Project {
     /// `Io` when it cannot be read, `Usage` when it is no TOML.
     pub fn read(root: &Path) -> Result<Self> {
         let file = root.join("diesel.toml");
+        if !file.is_file() {
+            return Err(Error::new(ErrorKind::Usage, format!("there is no {}", file.display()))
+                .hint("`db init` in that folder, or `diesel setup`, makes one"));
+        }
         let text = std::fs::read_to_string(&file).map_err(|cause| failed("read", &file, &cause))?;
         let config: toml::Table = toml::from_str(&text).map_err(|cause| {
             Error::new(ErrorKind::Usage, format!("{} is not as it should be: {cause}", file.display()))

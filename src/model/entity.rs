@@ -17,6 +17,9 @@ pub enum ColumnDefault {
     Database(String),
 }
 
+/// Stands for a default that the database has and the application did not spell.
+pub const IN_DATABASE: &str = "of the database";
+
 /// One column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
@@ -231,6 +234,8 @@ pub struct Entity {
     pub natural_key: Option<usize>,
     /// What the application demands of a record as a whole.
     pub checks: Vec<RecordCheck>,
+    /// Check constraints that the table is to have: name and condition.
+    pub constraints: Vec<(String, String)>,
 }
 
 impl Entity {

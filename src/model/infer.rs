@@ -110,6 +110,7 @@ fn entity(table: TableFacts, taken: &mut HashSet<String>, exact: &HashSet<String
         display,
         natural_key,
         checks: Vec::new(),
+        constraints: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ pub use catalog::{Catalog, EntityId, ExtraCommand};
 pub use complete::{complete, widen};
 pub use convert::FromValue;
 pub use entity::{
-    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, Index, Link, ReferentialAction, Relationship,
+    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, ReferentialAction,
+    Relationship,
 };
 pub use value::{Cell, DataType, Value, timestamp_text};

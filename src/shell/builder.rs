@@ -13,7 +13,9 @@ use crate::database::source::{AnyMigrations, Sources, SqliteMigrations};
 use crate::database::url::{Address, without_password};
 use crate::database::{self, Connection};
 use crate::language::table;
+use crate::migrations::project::Project;
 use crate::migrations::run;
+use crate::model::ReferentialAction;
 use crate::outcome::{Level, Report};
 use crate::render::{Mode, Renderer, Style, Theme};
 use crate::store::Store;
@@ -43,6 +45,7 @@ pub struct Builder {
     settings: Vec<Setting>,
     source: Option<Source>,
     migrations: Sources,
+    project: Option<PathBuf>,
     create: bool,
     upgrade: bool,
     name: Option<String>,
@@ -73,6 +76,7 @@ impl Default for Builder {
             settings: Vec::new(),
             source: None,
             migrations: Sources::default(),
+            project: None,
             create: false,
             upgrade: false,
             name: None,
@@ -147,6 +151,16 @@ impl Builder {
         self
     }
 
+    /// What the database does with the children when their parent is deleted, which `db migrate` gives the foreign key.
+    pub fn on_delete<Child, Parent>(mut self, action: ReferentialAction) -> Self
+    where
+        Child: Owned<Parent>,
+        Parent: Model,
+    {
+        self.models = self.models.on_delete::<Child, Parent>(action);
+        self
+    }
+
     /// Takes a whole set of models, instead of those registered so far.
     pub fn models(mut self, models: Models) -> Self {
         self.models = models;
@@ -203,6 +217,19 @@ impl Builder {
     /// Applies pending migrations when the shell is built.
     pub const fn upgrade(mut self) -> Self {
         self.upgrade = true;
+        self
+    }
+
+    /// The folder of the application's diesel.toml: `db migrate` and `db revision` write to its folder of migrations, and
+    /// the migrations are read from there instead of those that were compiled in, so that new ones count at once.
+    pub fn project(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.project = Some(folder.into());
+        self
+    }
+
+    /// Refuses what would empty the database: `.reset`, `db drop-all`.
+    pub const fn protected(mut self) -> Self {
+        self.opening.protected = true;
         self
     }
 
@@ -398,7 +425,12 @@ impl Builder {
     pub fn build(mut self) -> Result<Shell> {
         check(&self.commands, &self.settings, &self.models)?;
         let own = Own::new(std::mem::take(&mut self.commands), std::mem::take(&mut self.settings));
-        let opening = Opening { models: self.models, extra: own.infos(), ..self.opening };
+        let project = match &self.project {
+            Some(folder) => Some(Project::read(folder)?),
+            None => self.opening.project,
+        };
+        let folder = self.project.or(self.opening.folder);
+        let opening = Opening { models: self.models, extra: own.infos(), project, folder, ..self.opening };
         let (captured, colour) = (self.output.is_some(), self.colour);
         let output = self.output.unwrap_or_else(|| Box::new(std::io::sink()));
         let speaks = self.messages.is_some();
@@ -452,7 +484,10 @@ impl Builder {
         let opener = self.opener.unwrap_or_else(|| {
             Box::new(move |url| {
                 let address = Address::parse(url);
-                let (store, name) = open(&address, false, &migrations)?;
+                let (mut store, name) = open(&address, false, &migrations)?;
+                if let Some(project) = &other.project {
+                    project.attach(&mut *store)?;
+                }
                 let mut silent = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Style::default());
                 other.session(store, name, &key(&address), &mut silent)
             })
@@ -531,6 +566,9 @@ fn start(
     opening: &Opening,
     renderer: &mut Renderer,
 ) -> Result<Opened> {
+    if let Some(project) = &opening.project {
+        project.attach(&mut *store)?;
+    }
     if upgrade {
         for revision in store.revisions()?.iter().filter(|revision| !revision.applied) {
             run::run(&mut *store, revision, true)?;
