@@ -472,7 +472,7 @@ impl Session {
         work(&mut *self.store, &self.catalog)
     }
 
-    /// From here on all queries see the database as it is now, until [`Session::abandon`]; false where a transaction of
+    /// From here on all queries see the database as it is now, until `abandon`; false where a transaction of
     /// ours, or staged changes that each query applies, are in the way.
     ///
     /// # Errors
