@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Options {
     pub sql: bool,
     pub dry_run: bool,
-    pub request: crate::migrations::generate::Request,
+    pub request: crate::migrations::Request,
     pub like: Option<String>,
 }
 

@@ -47,7 +47,7 @@ impl Declared {
     /// # Errors
     /// `Io`, `Syntax`.
     pub fn file(path: &Path, dialect: Dialect) -> Result<Self> {
-        schema_file::read(path, dialect)
+        Ok(Self { schema: schema_file::read(path, dialect)?, exact: false, complete: true })
     }
 
     /// Another database.

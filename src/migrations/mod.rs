@@ -7,7 +7,9 @@
 //! - `declared`: the models as a schema; `schema_file`: those of a `schema.rs`.
 //! - `compare`: what differs; `findings`: in words; `probe`: what rows have to say.
 //! - `ddl`, `sqlite`, `postgres`: as SQL.
-//! - `generate`: all of that together, rehearsed before it is written.
+//! - `scratch`: an empty place to try things in.
+//! - `rename`: what goes by another name now. `rehearsal`: both ways on an empty copy.
+//! - `generate`: all of that together.
 //! - `print`: a schema as Diesel's `table!`.
 
 mod compare;
@@ -19,8 +21,11 @@ mod postgres;
 pub(crate) mod print;
 mod probe;
 pub mod project;
+mod rehearsal;
+mod rename;
 pub mod run;
 mod schema_file;
+mod scratch;
 mod sqlite;
 pub(crate) mod target;
 
@@ -53,6 +58,22 @@ impl Fills {
         self.0.get(&(table.to_lowercase(), column.to_lowercase())).map(String::as_str)
     }
 }
+
+/// What a person has said beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `users.name:username`, `people:users`.
+    pub renames: Vec<(String, String)>,
+    /// What may go: `users`, `users.age`, `ix_users_email`.
+    pub drops: Vec<String>,
+    /// Everything that only the database has may go.
+    pub force: bool,
+    /// Values for rows that are there.
+    pub fills: Fills,
+}
+
+/// Asks a question; none where nobody is there to answer.
+pub type Ask<'a> = dyn FnMut(&str) -> Result<Option<bool>> + 'a;
 
 /// The statements that make `after` of `before`, in the dialect's own way.
 fn statements(dialect: Dialect, before: &Schema, after: &Schema, found: &[Difference], fills: &Fills) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! The tables of a project's `src/schema.rs`, read as Diesel reads them.
 
-use super::declared::Declared;
 use crate::model::definition::{Column, Dialect, ForeignKey, Key, Numbering, Place, Schema, Table};
 use crate::{Error, ErrorKind, Result};
 use diesel_table_macro_syntax::TableDecl;
@@ -39,7 +38,7 @@ struct Found {
 ///
 /// # Errors
 /// `Io` when it cannot be read; `Syntax` when it is no Rust that Diesel would take.
-pub fn read(path: &Path, dialect: Dialect) -> Result<Declared> {
+pub fn read(path: &Path, dialect: Dialect) -> Result<Schema> {
     let text = std::fs::read_to_string(path)
         .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot read {}: {cause}", path.display())))?;
     let wrong = |cause: syn::Error| Error::new(ErrorKind::Syntax, format!("{}: {cause}", path.display()));
@@ -64,7 +63,7 @@ pub fn read(path: &Path, dialect: Dialect) -> Result<Declared> {
             rest: String::new(),
         });
     }
-    Ok(Declared { schema: Schema { tables, dependents: Vec::new() }, exact: false, complete: true })
+    Ok(Schema { tables, dependents: Vec::new() })
 }
 
 /// The SQL types that the file defines itself: `#[diesel(postgres_type(name = "mood"))] pub struct Mood;`
