@@ -1,7 +1,7 @@
 //! Opening databases: which one, how, and what is left there from before.
 
 use anyhow::Context as _;
-use diesel_shell::database::url::{Address, without_password};
+use diesel_shell::database::url::Address;
 use diesel_shell::database::{self, Builtin};
 use diesel_shell::migrations::{self, project::Project};
 use diesel_shell::outcome::{Level, Report as _};
@@ -61,7 +61,7 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     if let Some(project) = &project {
         project.attach(&mut *store)?;
     }
-    session(store, microblog::models(), project, "microblog".into(), &key(&address), how, renderer)
+    session(store, microblog::models(), project, "microblog".into(), &address.key(), how, renderer)
 }
 
 /// Whether a project goes on where the built-in migrations end, so that its tables are the microblog's and more.
@@ -92,18 +92,7 @@ pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Resu
         }
         None => microblog::models(),
     };
-    session(store, models, how.project.clone(), name, &key(&address), how, renderer)
-}
-
-/// What tells one database from another on this machine; only a hash of it is kept.
-fn key(address: &Address) -> String {
-    match address {
-        Address::Sqlite(path) => {
-            let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-            path.to_string_lossy().into_owned()
-        }
-        Address::Postgres(url) | Address::Unknown(url) => without_password(url, url),
-    }
+    session(store, models, how.project.clone(), name, &address.key(), how, renderer)
 }
 
 fn session(

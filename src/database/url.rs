@@ -27,6 +27,18 @@ impl Address {
             _ => Self::Sqlite(PathBuf::from(text)),
         }
     }
+
+    /// What tells one database from another on this machine.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                path.to_string_lossy().into_owned()
+            }
+            Self::Postgres(url) | Self::Unknown(url) => without_password(url, url),
+        }
+    }
 }
 
 /// The password in a URL, as it is written there: before the `@`, or as a parameter.
@@ -39,7 +51,10 @@ fn password(url: &str) -> Vec<&str> {
     {
         found.push(password);
     }
-    found.extend(query.split('&').filter_map(|pair| pair.strip_prefix("password=")));
+    let secret = |pair: &'_ str| matches!(pair.split_once('='), Some(("password" | "sslpassword", _)));
+    found.extend(
+        query.split('&').filter(|pair| secret(pair)).filter_map(|pair| pair.split_once('=').map(|(_, value)| value)),
+    );
     found.retain(|password| !password.is_empty());
     found
 }

@@ -10,7 +10,7 @@ use super::{app::Prompting, editor::Keys};
 use crate::command::{Context, Own, OwnCommand, Setting};
 use crate::database::register::{Model, ModelBuilder, Models, Owned};
 use crate::database::source::{AnyMigrations, Sources, SqliteMigrations};
-use crate::database::url::{Address, without_password};
+use crate::database::url::Address;
 use crate::database::{self, Connection};
 use crate::language::table;
 use crate::migrations::project::Project;
@@ -444,7 +444,7 @@ impl Builder {
             Some(Source::Url(url)) => {
                 let address = Address::parse(&url);
                 let (store, name) = open(&address, self.create, &self.migrations)?;
-                start(store, name, &key(&address), self.upgrade, &opening, &mut renderer)?
+                start(store, name, &address.key(), self.upgrade, &opening, &mut renderer)?
             }
             Some(Source::Connection(connection)) => {
                 let (store, name) = database::adopt(connection, &self.migrations)?;
@@ -489,7 +489,7 @@ impl Builder {
                     project.attach(&mut *store)?;
                 }
                 let mut silent = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Style::default());
-                other.session(store, name, &key(&address), &mut silent)
+                other.session(store, name, &address.key(), &mut silent)
             })
         });
         let mut console = Console::new(context, renderer, self.options, ask, opener);
@@ -576,17 +576,6 @@ fn start(
         }
     }
     opening.session(store, name, key, renderer)
-}
-
-/// What tells one database from another on this machine.
-fn key(address: &Address) -> String {
-    match address {
-        Address::Sqlite(path) => {
-            let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-            path.to_string_lossy().into_owned()
-        }
-        Address::Postgres(url) | Address::Unknown(url) => without_password(url, url),
-    }
 }
 
 /// Names that an application adds must be words, and nobody else's.
