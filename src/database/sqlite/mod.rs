@@ -76,7 +76,7 @@ impl SqliteStore {
         let (connection, handle) = interrupt::with_handle(|| SqliteConnection::establish(&name));
         let mut connection = connection.map_err(|cause| open_error(&cause))?;
         connection
-            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -20480; SELECT count(*) FROM sqlite_schema;")
+            .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; SELECT count(*) FROM sqlite_schema;")
             .map_err(|cause| open_error(&cause))?;
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
