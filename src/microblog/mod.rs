@@ -1,10 +1,7 @@
 //! The built-in context: users and their posts, registered as an embedder registers models.
 
-use crate::Result;
 use crate::database::register::Models;
-use crate::model::Catalog;
 use crate::schema::{posts, users};
-use crate::store::Store;
 use diesel::{Associations, Identifiable, Queryable, Selectable};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -66,13 +63,4 @@ pub fn models() -> Models {
                 .display(posts::body)
         })
         .belongs_to::<Post, User>("author", "posts")
-}
-
-/// The models of a database: the microblog's where it is one, or could become one (it is empty), and every other table by
-/// reflection. A database that is no microblog is parted from the microblog's migrations.
-///
-/// # Errors
-/// The database's own.
-pub fn catalog(store: &mut dyn Store) -> Result<Catalog> {
-    models().catalog_of(store, true)
 }
