@@ -374,6 +374,11 @@ impl Database {
         }
     }
 
+    /// `diesel-shell DATABASE db ...`
+    fn db(&self, shell: &Shell, arguments: &[&str]) -> common::Run {
+        shell.run(&[&[self.0.as_str(), "db"], arguments].concat(), "")
+    }
+
     fn lines(&self, sql: &str) -> Vec<String> {
         let rows: Vec<Line> = if on_postgres() {
             diesel::sql_query(sql).load(&mut PgConnection::establish(&self.0).unwrap()).unwrap()
@@ -740,7 +745,7 @@ fn what_was_edited_or_has_gone_is_known_and_can_be_undone() {
         let database = Database::new(&shell, "database");
         migration(&folder, "2020-01-01-000000_a", "CREATE TABLE a (x INTEGER);", "DROP TABLE a;");
         migration(&folder, "2020-01-02-000000_b", "CREATE TABLE b (x INTEGER);", "DROP TABLE b;");
-        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        let db = |arguments: &[&str]| database.db(&shell, arguments);
         database.run("CREATE TABLE other (x INTEGER)");
         db(&["upgrade"]).ok().stderr_has("upgraded: 2020-01-01-000000_a").stderr_has("upgraded: 2020-01-02-000000_b");
         db(&["status"]).ok().stdout("at head: all 2 revisions are applied\n").stderr_lacks("warning");
@@ -802,7 +807,7 @@ fn diesel_goes_on_where_we_stopped_and_the_other_way_round() {
                 names(connection.run_pending_migrations(source).unwrap())
             }
         };
-        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        let db = |arguments: &[&str]| database.db(&shell, arguments);
         db(&["upgrade", "+1"]).ok().stderr_has("upgraded: 00000000000003_c");
         assert_eq!(theirs(false), ["20200101000000", "20200102000000"]);
         db(&["status"]).ok().stdout("at head: all 3 revisions are applied\n");
@@ -827,7 +832,7 @@ fn targets_are_what_people_write() {
         {
             migration(&folder, name, &format!("CREATE TABLE {table} (x INTEGER);"), &format!("DROP TABLE {table};"));
         }
-        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        let db = |arguments: &[&str]| database.db(&shell, arguments);
         db(&["upgrade", "--sql"])
             .ok()
             .stdout_has("-- 2020-01-01-000000_a: up.sql")
@@ -907,7 +912,7 @@ fn a_projects_schema_rs_is_compared() {
             diesel::joinable!(posts -> users (user_id));\n";
         std::fs::write(shell.path().join("schema.rs"), rust).unwrap();
         let shell = shell.with("--create");
-        let db = |arguments: &[&str]| shell.run(&[&[database.0.as_str(), "db"], arguments].concat(), "");
+        let db = |arguments: &[&str]| database.db(&shell, arguments);
         db(&["check"]).fails(1).stdout_has("models and database differ: added table users");
         db(&["migrate", "tables"])
             .ok()

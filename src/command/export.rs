@@ -1,12 +1,12 @@
 //! `.export`, `.dump`, `.copy`, `.watch`.
 
-use super::import::all_columns;
 use super::{Context, Flow, Front, Origin, dispatch};
 use crate::language::ast::{Command, Name};
 use crate::language::quote::{quote_name, quote_value};
 use crate::language::{self};
 use crate::model::{Catalog, Entity, EntityId, EntityKind, Value};
 use crate::outcome::Level;
+use crate::plan::query::Select;
 use crate::text::Span;
 use crate::{Error, Result};
 use std::path::Path;
@@ -165,7 +165,7 @@ fn rows(
         .flat_map(|key| key.columns.clone())
         .filter(|at| model.columns[*at].nullable && !model.key.contains(at))
         .collect();
-    let mut select = all_columns(id, catalog);
+    let mut select = Select::all(id, catalog);
     select.order = model
         .key
         .iter()

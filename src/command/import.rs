@@ -5,7 +5,7 @@ use super::{Context, Front};
 use crate::language::ast::Name;
 use crate::model::{Catalog, Column, ColumnDefault, Entity, EntityId, Relationship, Value};
 use crate::outcome::Level;
-use crate::plan::query::{Alias, ColumnRef, Expr, From, Insert, Output, Select, Statement, Update};
+use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Select, Statement, Update};
 use crate::plan::{self};
 use crate::session::journal::Change;
 use crate::text::Place;
@@ -249,7 +249,7 @@ impl Importer {
         let column = &to.columns[by];
         let values: Vec<Value> =
             missing.iter().filter_map(|text| column.data_type.fit(Value::Text((*text).clone())).ok()).collect();
-        let mut select = all_columns(way.to, &catalog);
+        let mut select = Select::all(way.to, &catalog);
         let of = |column| Expr::Column(ColumnRef { alias: Alias(0), entity: way.to, column });
         let items = values.into_iter().map(|value| Expr::Value(value, column.data_type.clone())).collect();
         select.filter = Some(Expr::In(Box::new(of(by)), items));
@@ -387,7 +387,7 @@ impl Importer {
             let value = row.iter().find(|(known, _)| *known == at).map_or(Value::Null, |(_, value)| value.clone());
             Expr::Value(value, self.model().columns[at].data_type.clone())
         };
-        let mut select = all_columns(self.entity, &catalog);
+        let mut select = Select::all(self.entity, &catalog);
         select.filter = Some(match target.as_slice() {
             [only] => Expr::In(Box::new(of(*only)), rows.iter().map(|(_, row)| value(row, *only)).collect()),
             several => Expr::Or(
@@ -492,33 +492,4 @@ fn spelled(target: &[usize], row: &[(usize, Value)]) -> String {
             row.iter().find(|(known, _)| known == at).map_or_else(String::new, |(_, value)| format!("{value}\u{1f}"))
         })
         .collect()
-}
-
-/// All columns of all rows.
-pub fn all_columns(entity: EntityId, catalog: &Catalog) -> Select {
-    let alias = Alias(0);
-    let columns = catalog
-        .get(entity)
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(column, known)| Output {
-            expr: Expr::Column(ColumnRef { alias, entity, column }),
-            column: crate::outcome::HeaderColumn {
-                name: known.name.clone(),
-                data_type: known.data_type.clone(),
-                masked: false,
-            },
-        })
-        .collect();
-    Select {
-        from: From { entity, alias, joins: Vec::new() },
-        columns,
-        filter: None,
-        group_by: Vec::new(),
-        distinct: false,
-        order: Vec::new(),
-        limit: None,
-        offset: None,
-    }
 }

@@ -6,6 +6,7 @@ use crate::migrations::declared::Declared;
 use crate::migrations::generate::{self, Generated};
 use crate::migrations::{print, project, run};
 use crate::outcome::Level;
+use crate::text::sql::shortened;
 use crate::{Error, ErrorKind, Result};
 
 /// What the database is compared with: another one, the registered models, or the project's `schema.rs`.
@@ -86,13 +87,14 @@ fn compared(options: &Options, context: &mut Context, front: &mut dyn Front, ask
     generate::generate(context.session.store(), wanted, &options.request, &mut ask)
 }
 
+/// How many revisions are not applied. Models can be compared where nobody keeps migrations, too.
+fn pending(context: &mut Context) -> usize {
+    revisions(context).map_or(0, |all| all.iter().filter(|revision| !revision.applied).count())
+}
+
 /// `db check`
 pub fn check(options: &Options, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    let behind = match context.session.store().revisions() {
-        Ok(all) => all.iter().filter(|revision| !revision.applied).count(),
-        // Models can be compared where nobody keeps migrations.
-        Err(_) => 0,
-    };
+    let behind = pending(context);
     let generated = compared(options, context, front, false)?;
     let mut count = generated.findings.len();
     for finding in &generated.findings {
@@ -127,9 +129,7 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
     if !options.sql && !options.dry_run {
         folder(context)?;
     }
-    if let Ok(all) = revisions(context)
-        && let behind @ 1.. = all.iter().filter(|revision| !revision.applied).count()
-    {
+    if let behind @ 1.. = pending(context) {
         let s = if behind == 1 { " is" } else { "s are" };
         return Err(Error::new(
             ErrorKind::Refused,
@@ -159,7 +159,7 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
         return down.lines().try_for_each(|line| front.line(line));
     }
     if options.dry_run {
-        try_out(&generated.up, context)?;
+        apply(&generated.up, false, context)?;
         return front
             .notice(Level::Info, "tried on the rows that are there and rolled back: it works, nothing was written");
     }
@@ -167,19 +167,14 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
     front.notice(Level::Info, "read it, then `db upgrade` applies it")
 }
 
-/// Runs statements and rolls them back.
-fn try_out(statements: &[String], context: &mut Context) -> Result<()> {
-    apply(statements, false, context)
-}
-
+/// Runs statements in a transaction, which is kept or rolled back.
 fn apply(statements: &[String], keep: bool, context: &mut Context) -> Result<()> {
     let mut work = |store: &mut dyn crate::store::Store| {
         let before = store.orphans()?.len();
         for sql in statements {
-            store.batch(sql).map_err(|error| {
-                let line: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
-                error.hint(format!("in: {line}")).hint("nothing was changed")
-            })?;
+            store
+                .batch(sql)
+                .map_err(|error| error.hint(format!("in: {}", shortened(sql))).hint("nothing was changed"))?;
         }
         if store.orphans()?.len() > before {
             return Err(Error::new(ErrorKind::Constraint, "it leaves rows that refer to rows which are not there")
@@ -188,6 +183,25 @@ fn apply(statements: &[String], keep: bool, context: &mut Context) -> Result<()>
         Ok(())
     };
     run::in_transaction(context.session.store(), &mut work, keep)
+}
+
+/// Makes or drops tables, for real or as a trial, and says so.
+fn carry_out(
+    statements: &[String],
+    done: &str,
+    tables: &[String],
+    options: &Options,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
+    apply(statements, !options.dry_run, context)?;
+    for table in tables {
+        front.notice(Level::Info, &format!("{done} table {table}"))?;
+    }
+    if options.dry_run {
+        return front.notice(Level::Info, "tried and rolled back: nothing was changed");
+    }
+    Ok(())
 }
 
 /// `db create-all`
@@ -201,14 +215,7 @@ pub fn create_all(options: &Options, context: &mut Context, front: &mut dyn Fron
     if tables.is_empty() {
         return front.notice(Level::Info, "all tables are there");
     }
-    apply(&statements, !options.dry_run, context)?;
-    for table in &tables {
-        front.notice(Level::Info, &format!("created table {table}"))?;
-    }
-    if options.dry_run {
-        return front.notice(Level::Info, "tried and rolled back: nothing was changed");
-    }
-    Ok(())
+    carry_out(&statements, "created", &tables, options, context, front)
 }
 
 /// `db drop-all`
@@ -228,12 +235,9 @@ pub fn drop_all(options: &Options, context: &mut Context, front: &mut dyn Front)
         }
     }
     clean(context)?;
-    apply(&statements, !options.dry_run, context)?;
-    for table in &tables {
-        front.notice(Level::Info, &format!("dropped table {table}"))?;
-    }
+    carry_out(&statements, "dropped", &tables, options, context, front)?;
     if options.dry_run {
-        return front.notice(Level::Info, "tried and rolled back: nothing was changed");
+        return Ok(());
     }
     // Without its tables no migration is applied.
     if let Ok(all) = revisions(context)

@@ -1,7 +1,6 @@
 //! `.copy-to URL MODEL [where ...]`: rows to another database, with the rows that they refer to.
 
 use super::export::parents_first;
-use super::import::all_columns;
 use super::{Context, Front};
 use crate::language::ast::{Command, CompareOp, Function, Name, Source};
 use crate::language::{self};
@@ -261,7 +260,7 @@ fn referred(
 ) -> Result<Vec<Vec<Value>>> {
     let mut found = Vec::new();
     for part in wanted.chunks(BATCH) {
-        let mut select = all_columns(id, here);
+        let mut select = Select::all(id, here);
         select.filter = Some(any_of(id, columns, part, here));
         context.session.query(&select, &mut |cells| {
             found.push(cells.iter().map(|cell| cell.to_value()).collect());
@@ -342,7 +341,7 @@ fn send(
                     model.key.iter().zip(&keys).map(fit).collect::<Result<Vec<Value>>>()
                 })
                 .collect::<Result<_>>()?;
-            let mut select = all_columns(way.there, there);
+            let mut select = Select::all(way.there, there);
             select.filter = Some(any_of(way.there, &keys, &wanted, there));
             target.query(&select, &mut |cells| {
                 let key: Vec<String> = keys.iter().map(|at| cells[*at].to_string()).collect();

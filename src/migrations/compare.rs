@@ -114,19 +114,15 @@ fn items(before: &Table, after: &Table, dialect: Dialect) -> Vec<Item> {
         items.push(Item::Order);
     }
     let same_key = match (&before.key, &after.key) {
-        (Some(old), Some(new)) => same(old, new, before, after),
+        (Some(old), Some(new)) => same(old, new),
         (old, new) => old.is_none() && new.is_none(),
     };
     if !same_key {
         items.push(Item::Key(before.key.clone(), after.key.clone()));
     }
-    pairs(&before.uniques, &after.uniques, &mut items, Item::DropUnique, Item::AddUnique, |a, b| {
-        same(a, b, before, after)
-    });
-    pairs(&before.checks, &after.checks, &mut items, Item::DropCheck, Item::AddCheck, |a, b| same(a, b, before, after));
-    pairs(&before.foreign_keys, &after.foreign_keys, &mut items, Item::DropForeignKey, Item::AddForeignKey, |a, b| {
-        same(a, b, before, after)
-    });
+    pairs(&before.uniques, &after.uniques, &mut items, Item::DropUnique, Item::AddUnique, same);
+    pairs(&before.checks, &after.checks, &mut items, Item::DropCheck, Item::AddCheck, same);
+    pairs(&before.foreign_keys, &after.foreign_keys, &mut items, Item::DropForeignKey, Item::AddForeignKey, same);
     pairs(&before.indexes, &after.indexes, &mut items, Item::DropIndex, Item::AddIndex, |a, b| {
         a.name == b.name && a.unique == b.unique && squeezed(&a.definition) == squeezed(&b.definition)
     });
@@ -162,10 +158,9 @@ trait Constraint {
     fn says_the_same(&self, other: &Self) -> bool;
 }
 
-fn same<T: Constraint>(old: &T, new: &T, before: &Table, after: &Table) -> bool {
-    let given =
-        |constraint: &T, table: &Table| constraint.name().filter(|name| !is_automatic(name, table)).map(str::to_owned);
-    let names = match (given(old, before), given(new, after)) {
+fn same<T: Constraint>(old: &T, new: &T) -> bool {
+    let given = |constraint: &T| constraint.name().filter(|name| !is_automatic(name)).map(str::to_owned);
+    let names = match (given(old), given(new)) {
         (Some(old), Some(new)) => old == new,
         // One that the database named says as much as one without a name.
         (None, None) => true,
@@ -176,7 +171,7 @@ fn same<T: Constraint>(old: &T, new: &T, before: &Table, after: &Table) -> bool 
 
 /// Names that PostgreSQL gives by itself: `users_pkey`, `users_email_key`, `posts_user_id_fkey`, `users_age_check1`.
 /// After a table is renamed they keep the old table's name, so only the ending counts.
-fn is_automatic(name: &str, _: &Table) -> bool {
+fn is_automatic(name: &str) -> bool {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     ["_pkey", "_key", "_fkey", "_check", "_excl"].iter().any(|ending| stem.ends_with(ending))
 }

@@ -66,11 +66,7 @@ pub fn column(column: &Column, key: Option<&Key>, dialect: Dialect) -> String {
         text.push_str(&format!(" DEFAULT {}", default_value(default, dialect)));
     }
     if let Some(key) = key {
-        text.push_str(&constraint_name(key.name.as_ref()));
-        text.push_str(" PRIMARY KEY");
-        if !key.rest.is_empty() {
-            text.push_str(&format!(" {}", key.rest));
-        }
+        text.push_str(&format!(" {}PRIMARY KEY{}", leading(key.name.as_ref()), trailing(&key.rest)));
         if column.numbering == Numbering::Autoincrement {
             text.push_str(" AUTOINCREMENT");
         }
@@ -95,10 +91,6 @@ pub fn default_value(sql: &str, dialect: Dialect) -> String {
     } else {
         format!("({sql})")
     }
-}
-
-fn constraint_name(given: Option<&String>) -> String {
-    given.map_or_else(String::new, |given| format!(" CONSTRAINT {}", name(given)))
 }
 
 fn leading(given: Option<&String>) -> String {
@@ -207,7 +199,7 @@ pub fn ordered<'a>(tables: &[&'a Table]) -> Vec<&'a Table> {
     done
 }
 
-/// A schema as one script, for `db schema --sql`-like uses and scratch places: tables, indexes, then what depends on them.
+/// A whole schema: tables, indexes, then what depends on them.
 pub fn everything(schema: &Schema, dialect: Dialect) -> Vec<String> {
     let tables: Vec<&Table> = schema.tables.iter().collect();
     let mut statements = create(&tables, dialect);

@@ -11,7 +11,6 @@ use super::{Ask, Fills, Request, findings, probe, statements};
 use crate::model::definition::{Dialect, Schema, Table};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
-use std::collections::HashMap;
 
 /// What differs, and how to make up for it.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +40,7 @@ pub fn generate(
 ) -> Result<Generated> {
     let dialect = store.facts().dialect;
     let actual = store.definition()?;
-    let mut answered: HashMap<String, bool> = HashMap::new();
-    let renames = renames(&actual, &wanted, request, dialect, ask, &mut answered)?;
+    let renames = renames(&actual, &wanted, request, dialect, ask)?;
     let before = if renames.is_empty() { actual.clone() } else { renamed(store, &actual, &renames)? };
 
     let mut kept = Vec::new();
@@ -56,10 +54,7 @@ pub fn generate(
         if request.force {
             return Ok(true);
         }
-        let asked = match only.names.iter().find_map(|name| answered.get(name)) {
-            Some(answer) => Some(*answer),
-            None => ask(&format!("{} is only in the database: drop it?", only.what))?,
-        };
+        let asked = ask(&format!("{} is only in the database: drop it?", only.what))?;
         if asked == Some(true) {
             return Ok(true);
         }

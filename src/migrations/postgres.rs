@@ -108,7 +108,7 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
 
 /// Views that read a table whose columns get another type or go, and views on those.
 fn aside<'a>(before: &'a Schema, changed: &[&Changed]) -> Vec<&'a Dependent> {
-    let mut touched: HashSet<String> = changed
+    let touched: HashSet<String> = changed
         .iter()
         .filter(|each| {
             each.items.iter().any(|item| match item {
@@ -124,19 +124,7 @@ fn aside<'a>(before: &'a Schema, changed: &[&Changed]) -> Vec<&'a Dependent> {
         })
         .map(|each| each.before.place.name.to_lowercase())
         .collect();
-    let mut chosen: HashSet<&str> = HashSet::new();
-    loop {
-        let known = chosen.len();
-        for view in &before.dependents {
-            if view.names.iter().any(|name| touched.contains(name)) && chosen.insert(&view.name) {
-                touched.insert(view.name.to_lowercase());
-            }
-        }
-        if chosen.len() == known {
-            break;
-        }
-    }
-    before.dependents.iter().filter(|view| chosen.contains(view.name.as_str())).collect()
+    before.depending_on(touched)
 }
 
 /// Foreign keys of other tables that lean on a key or a unique constraint which goes or changes.

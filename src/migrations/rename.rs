@@ -5,7 +5,6 @@ use super::declared::{Declared, fits};
 use super::{Ask, Request};
 use crate::model::definition::{Column, Dialect, Place, Schema, Table};
 use crate::{Error, ErrorKind, Result};
-use std::collections::HashMap;
 
 /// A table or a column by another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +50,6 @@ pub fn renames(
     request: &Request,
     dialect: Dialect,
     ask: &mut Ask<'_>,
-    answered: &mut HashMap<String, bool>,
 ) -> Result<Vec<Rename>> {
     let mut found = Vec::new();
     let table = |schema: &Schema, name: &str| schema.table(&Place::new(name)).cloned();
@@ -83,12 +81,7 @@ pub fn renames(
                 Some(true) => found.push(Rename::Table(old.place.name.clone(), new.place.name.clone())),
                 Some(false) => {}
                 None if wanted.complete => {
-                    return Err(undecided(
-                        &format!("table {}", old.place),
-                        &old.place.name,
-                        &new.place.name,
-                        &old.place.name,
-                    ));
+                    return Err(undecided(&format!("table {}", old.place), &old.place.name, &new.place.name));
                 }
                 // Models beside other tables: the old one stays.
                 None => {}
@@ -130,11 +123,9 @@ pub fn renames(
                 }
                 match ask(&format!("was {at}.{} renamed to {}?", gone.name, candidate.name))? {
                     Some(true) => found.push(Rename::Column(at.clone(), gone.name.clone(), candidate.name.clone())),
-                    Some(false) => {
-                        answered.remove(&names[0]);
-                    }
+                    Some(false) => {}
                     None => {
-                        return Err(undecided(&names[0], &names[0], &candidate.name, &names[0]));
+                        return Err(undecided(&names[0], &names[0], &candidate.name));
                     }
                 }
             }
@@ -166,9 +157,9 @@ fn nothing(from: &str, to: &str) -> Error {
     )
 }
 
-fn undecided(what: &str, from: &str, to: &str, drop: &str) -> Error {
+fn undecided(what: &str, from: &str, to: &str) -> Error {
     Error::new(ErrorKind::Refused, format!("{what} is gone and {to} is new: it may have been renamed"))
-        .hint(format!("--rename {from}:{to} keeps its data, --drop {drop} drops it"))
+        .hint(format!("--rename {from}:{to} keeps its data, --drop {from} drops it"))
 }
 
 /// Half of the columns are the same.

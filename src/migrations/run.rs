@@ -262,9 +262,7 @@ fn failed(revision: &Revision, script: &Script<'_>, at: Option<&sql::Statement<'
         hints: Vec::new(),
         ..error.clone()
     };
-    let line = statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(160).collect();
-    told = told.hint(format!("in: {short}{}", if short.len() < line.len() { " ..." } else { "" }));
+    told = told.hint(format!("in: {}", sql::shortened(statement.text)));
     told.hints.extend(error.hints.iter().filter(|hint| !hint.contains("`db upgrade`")).cloned());
     told.hint(if script.transaction {
         "nothing was changed".to_owned()

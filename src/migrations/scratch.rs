@@ -2,6 +2,7 @@
 
 use crate::model::definition::{Dialect, Schema};
 use crate::store::Store;
+use crate::text::sql::shortened;
 use crate::{Error, Result};
 
 /// What can be made in an empty place: the default schema's tables, and on SQLite what depends on them.
@@ -18,7 +19,6 @@ pub fn reflected(scratch: &mut dyn Store) -> Result<Schema> {
 }
 
 pub fn in_words(sql: &str, error: Error) -> Error {
-    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    let short: String = line.chars().take(160).collect();
-    Error { message: format!("the schema cannot be made: {}", error.message), ..error }.hint(format!("in: {short}"))
+    Error { message: format!("the schema cannot be made: {}", error.message), ..error }
+        .hint(format!("in: {}", shortened(sql)))
 }

@@ -23,7 +23,8 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
             _ => None,
         })
         .collect();
-    let aside = aside(before, &anew);
+    // A rename would stumble over what names these tables, and triggers go with their table.
+    let aside = before.depending_on(anew.clone());
     let mut statements: Vec<String> = aside
         .iter()
         .rev()
@@ -55,29 +56,6 @@ pub fn statements(before: &Schema, after: &Schema, found: &[Difference], fills: 
     };
     statements.extend(aside.iter().filter(|dependent| !gone(dependent)).map(|dependent| dependent.sql.clone()));
     statements
-}
-
-/// Views and triggers that name a table which is made anew or goes, and views on those: a rename would stumble over
-/// them, and triggers go with their table. In the order in which they were made.
-fn aside<'a>(before: &'a Schema, anew: &HashSet<String>) -> Vec<&'a Dependent> {
-    if anew.is_empty() {
-        return Vec::new();
-    }
-    let mut touched: HashSet<String> = anew.clone();
-    let mut chosen: HashSet<&str> = HashSet::new();
-    loop {
-        let known = chosen.len();
-        for dependent in &before.dependents {
-            let on = dependent.on.as_ref().is_some_and(|on| touched.contains(&on.name.to_lowercase()));
-            if (on || dependent.names.iter().any(|name| touched.contains(name))) && chosen.insert(&dependent.name) {
-                touched.insert(dependent.name.to_lowercase());
-            }
-        }
-        if chosen.len() == known {
-            break;
-        }
-    }
-    before.dependents.iter().filter(|dependent| chosen.contains(dependent.name.as_str())).collect()
 }
 
 /// Whether ALTER TABLE and CREATE INDEX can do it: <https://www.sqlite.org/lang_altertable.html#altertabaddcol>.

@@ -1,6 +1,8 @@
 //! A schema as its database defines it: what migrations compare and write. Models are read from `infer` instead; they
 //! know less of the database and more of the person.
 
+use std::collections::HashSet;
+
 /// Which SQL a database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -35,6 +37,26 @@ impl Schema {
     #[must_use]
     pub fn table(&self, name: &Place) -> Option<&Table> {
         self.tables.iter().find(|table| table.place == *name)
+    }
+
+    /// What belongs to or names one of these tables (in lower case), and what names that in turn, in the order in which it
+    /// was made.
+    #[must_use]
+    pub fn depending_on(&self, mut touched: HashSet<String>) -> Vec<&Dependent> {
+        let mut chosen: HashSet<&str> = HashSet::new();
+        loop {
+            let known = chosen.len();
+            for dependent in &self.dependents {
+                let on = dependent.on.as_ref().is_some_and(|on| touched.contains(&on.name.to_lowercase()));
+                if (on || dependent.names.iter().any(|name| touched.contains(name))) && chosen.insert(&dependent.name) {
+                    touched.insert(dependent.name.to_lowercase());
+                }
+            }
+            if chosen.len() == known {
+                break;
+            }
+        }
+        self.dependents.iter().filter(|dependent| chosen.contains(dependent.name.as_str())).collect()
     }
 }
 

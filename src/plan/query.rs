@@ -1,7 +1,7 @@
 //! Resolved queries: every name is a column of a table alias, every value has its type.
 
 use crate::language::ast::{CompareOp, Function, TextOp};
-use crate::model::{DataType, EntityId, Value};
+use crate::model::{Catalog, Column, DataType, EntityId, Value};
 use crate::outcome::{Header, HeaderColumn};
 
 /// A table's alias, unique within one query including its subqueries.
@@ -127,6 +127,33 @@ pub struct Select {
 }
 
 impl Select {
+    /// These columns of all rows, in no order.
+    #[must_use]
+    pub const fn new(from: From, columns: Vec<Output>) -> Self {
+        Self {
+            from,
+            columns,
+            filter: None,
+            group_by: Vec::new(),
+            distinct: false,
+            order: Vec::new(),
+            limit: None,
+            offset: None,
+        }
+    }
+
+    /// All columns of all rows of a table, nothing hidden: for the shell's own use.
+    #[must_use]
+    pub fn all(entity: EntityId, catalog: &Catalog) -> Self {
+        let alias = Alias(0);
+        let output = |(column, known): (usize, &Column)| Output {
+            expr: Expr::Column(ColumnRef { alias, entity, column }),
+            column: HeaderColumn { name: known.name.clone(), data_type: known.data_type.clone(), masked: false },
+        };
+        let columns = catalog.get(entity).columns.iter().enumerate().map(output).collect();
+        Self::new(From { entity, alias, joins: Vec::new() }, columns)
+    }
+
     /// The header of its result.
     #[must_use]
     pub fn header(&self) -> Header {

@@ -60,16 +60,7 @@ pub fn records(entity: EntityId, catalog: &Catalog, aliases: &mut Aliases) -> (S
             },
         })
         .collect();
-    let select = Select {
-        from: scope.from.clone(),
-        columns,
-        filter: None,
-        group_by: Vec::new(),
-        distinct: false,
-        order: Vec::new(),
-        limit: None,
-        offset: None,
-    };
+    let select = Select::new(scope.from.clone(), columns);
     (select, scope)
 }
 

@@ -7,7 +7,7 @@ use crate::language::ast::{CompareOp, Function};
 use crate::language::quote::quote_value;
 use crate::model::{EntityId, Value};
 use crate::outcome::HeaderColumn;
-use crate::plan::query::{Alias, ColumnRef, Expr, From, Order, Output, Select, Statement};
+use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
 use crate::{Error, ErrorKind};
 
 impl Session {
@@ -175,22 +175,12 @@ fn shown(column: &crate::model::Column, value: &Value) -> String {
 pub fn by_values(catalog: &crate::model::Catalog, entity: EntityId, by: &[(usize, Value)], count: bool) -> Select {
     let alias = Alias(0);
     let model = catalog.get(entity);
-    let header = |name: &str, data_type| HeaderColumn { name: name.to_owned(), data_type, masked: false };
-    let columns = if count {
-        vec![Output {
-            expr: Expr::Aggregate(Function::Count, None),
-            column: header("count", crate::model::DataType::Int(64)),
-        }]
+    let mut select = if count {
+        let column = HeaderColumn { name: "count".into(), data_type: crate::model::DataType::Int(64), masked: false };
+        let number = Output { expr: Expr::Aggregate(Function::Count, None), column };
+        Select::new(From { entity, alias, joins: Vec::new() }, vec![number])
     } else {
-        model
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(column, known)| Output {
-                expr: Expr::Column(ColumnRef { alias, entity, column }),
-                column: header(&known.name, known.data_type.clone()),
-            })
-            .collect()
+        Select::all(entity, catalog)
     };
     let filter = by
         .iter()
@@ -202,14 +192,6 @@ pub fn by_values(catalog: &crate::model::Catalog, entity: EntityId, by: &[(usize
             )
         })
         .collect();
-    Select {
-        from: From { entity, alias, joins: Vec::new() },
-        columns,
-        filter: Some(Expr::And(filter)),
-        group_by: Vec::new(),
-        distinct: false,
-        order: Vec::<Order>::new(),
-        limit: None,
-        offset: None,
-    }
+    select.filter = Some(Expr::And(filter));
+    select
 }

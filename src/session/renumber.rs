@@ -138,16 +138,7 @@ impl Session {
         };
         let name = model.columns[column].name.clone();
         let header = HeaderColumn { name, data_type: data_type.clone(), masked: false };
-        let select = Select {
-            from: From { entity, alias, joins: Vec::new() },
-            columns: vec![Output { expr, column: header }],
-            filter: None,
-            group_by: Vec::new(),
-            distinct: false,
-            order: Vec::new(),
-            limit: None,
-            offset: None,
-        };
+        let select = Select::new(From { entity, alias, joins: Vec::new() }, vec![Output { expr, column: header }]);
         (select, key, data_type)
     }
 

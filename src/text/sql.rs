@@ -90,6 +90,16 @@ pub struct Statement<'a> {
     pub line: usize,
 }
 
+/// A statement in one line, cut off after 160 characters, for a message.
+#[must_use]
+pub fn shortened(sql: &str) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(160) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
+    }
+}
+
 /// A script's statements. A trigger, and a function with `BEGIN ATOMIC`, hold semicolons of their own and end with
 /// `; END ;`, as `sqlite3_complete` has it (<https://www.sqlite.org/c3ref/complete.html>). A text that cannot be read is
 /// one statement.

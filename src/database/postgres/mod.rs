@@ -119,10 +119,6 @@ impl PgStore {
             .map_err(|e| translate(&e))
     }
 
-    fn run(&mut self, sql: &str) -> Result<()> {
-        self.connection.batch_execute(sql).map_err(|e| translate(&e))
-    }
-
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
         if self.echo.is_some() {
             let sql = self.describe(catalog, statement)?;
@@ -187,15 +183,15 @@ impl Store for PgStore {
     }
 
     fn begin(&mut self, write: bool) -> Result<()> {
-        self.run(if write { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
+        self.batch(if write { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.run("COMMIT")
+        self.batch("COMMIT")
     }
 
     fn rollback(&mut self) -> Result<()> {
-        match self.run("ROLLBACK") {
+        match self.batch("ROLLBACK") {
             // The transaction went with the connection.
             Err(error) if error.kind == ErrorKind::Connection => self.reconnect(),
             other => other,
@@ -203,15 +199,15 @@ impl Store for PgStore {
     }
 
     fn savepoint(&mut self) -> Result<()> {
-        self.run("SAVEPOINT diesel_shell")
+        self.batch("SAVEPOINT diesel_shell")
     }
 
     fn release(&mut self) -> Result<()> {
-        self.run("RELEASE SAVEPOINT diesel_shell")
+        self.batch("RELEASE SAVEPOINT diesel_shell")
     }
 
     fn back_to_savepoint(&mut self) -> Result<()> {
-        self.run("ROLLBACK TO SAVEPOINT diesel_shell; RELEASE SAVEPOINT diesel_shell")
+        self.batch("ROLLBACK TO SAVEPOINT diesel_shell; RELEASE SAVEPOINT diesel_shell")
     }
 
     fn reconnect(&mut self) -> Result<()> {
@@ -254,7 +250,7 @@ impl Store for PgStore {
 
     fn set_read_only(&mut self) -> Result<()> {
         self.read_only = true;
-        self.run("SET default_transaction_read_only = on")
+        self.batch("SET default_transaction_read_only = on")
     }
 
     fn is_read_only(&self) -> bool {
@@ -397,9 +393,9 @@ impl Store for PgStore {
                 .get_result(&mut self.connection)
                 .map_err(|e| translate(&e))?;
         // Types and functions of the ordinary schemas stay in reach.
-        self.run("BEGIN; CREATE SCHEMA __diesel_shell_scratch")?;
+        self.batch("BEGIN; CREATE SCHEMA __diesel_shell_scratch")?;
         let done =
-            self.run(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}")).and_then(|()| work(self));
+            self.batch(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}")).and_then(|()| work(self));
         self.rollback()?;
         done
     }

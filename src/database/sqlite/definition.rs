@@ -2,6 +2,7 @@
 //! says the rest (names of constraints, checks, collations), for which there is no pragma.
 
 use super::error::translate;
+use super::reflect::table_columns;
 use crate::Result;
 use crate::model::definition::{
     Check, Column, Dependent, DependentKind, ForeignKey, Index, Key, Numbering, Orphan, Place, Schema, Table,
@@ -17,10 +18,6 @@ const TABLES: &str = "SELECT s.name AS name, s.sql AS sql FROM sqlite_schema s \
     WHERE s.type = 'table' AND l.type = 'table' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
     AND s.name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY s.name";
 
-const COLUMNS: &str = "SELECT s.name AS table_name, c.name AS name, c.type AS declared, c.\"notnull\" AS not_null, \
-    c.dflt_value AS default_sql, c.pk AS key, c.hidden AS hidden FROM sqlite_schema s, pragma_table_xinfo(s.name) c \
-    WHERE s.type = 'table' ORDER BY s.name, c.cid";
-
 const OTHERS: &str = "SELECT type AS kind, name, tbl_name AS table_name, sql FROM sqlite_schema \
     WHERE type IN ('index', 'view', 'trigger') AND sql IS NOT NULL ORDER BY rowid";
 
@@ -30,24 +27,6 @@ struct TableRow {
     name: String,
     #[diesel(sql_type = Text)]
     sql: String,
-}
-
-#[derive(QueryableByName)]
-struct ColumnRow {
-    #[diesel(sql_type = Text)]
-    table_name: String,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    declared: String,
-    #[diesel(sql_type = BigInt)]
-    not_null: i64,
-    #[diesel(sql_type = Nullable<Text>)]
-    default_sql: Option<String>,
-    #[diesel(sql_type = BigInt)]
-    key: i64,
-    #[diesel(sql_type = BigInt)]
-    hidden: i64,
 }
 
 #[derive(QueryableByName)]
@@ -69,7 +48,7 @@ struct OtherRow {
 pub fn schema(connection: &mut SqliteConnection) -> Result<Schema> {
     let wrong = |error: diesel::result::Error| translate(&error);
     let rows: Vec<TableRow> = diesel::sql_query(TABLES).load(connection).map_err(wrong)?;
-    let columns: Vec<ColumnRow> = diesel::sql_query(COLUMNS).load(connection).map_err(wrong)?;
+    let columns = table_columns(connection).map_err(wrong)?;
     let others: Vec<OtherRow> = diesel::sql_query(OTHERS).load(connection).map_err(wrong)?;
     let mut schema = Schema::default();
     for row in rows {

@@ -157,11 +157,11 @@ impl Store for SqliteStore {
     }
 
     fn begin(&mut self, write: bool) -> Result<()> {
-        self.connection.batch_execute(if write { "BEGIN IMMEDIATE" } else { "BEGIN" }).map_err(|e| translate(&e))
+        self.batch(if write { "BEGIN IMMEDIATE" } else { "BEGIN" })
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.connection.batch_execute("COMMIT").map_err(|e| translate(&e))
+        self.batch("COMMIT")
     }
 
     fn rollback(&mut self) -> Result<()> {
@@ -173,15 +173,15 @@ impl Store for SqliteStore {
     }
 
     fn savepoint(&mut self) -> Result<()> {
-        self.connection.batch_execute("SAVEPOINT diesel_shell").map_err(|e| translate(&e))
+        self.batch("SAVEPOINT diesel_shell")
     }
 
     fn release(&mut self) -> Result<()> {
-        self.connection.batch_execute("RELEASE diesel_shell").map_err(|e| translate(&e))
+        self.batch("RELEASE diesel_shell")
     }
 
     fn back_to_savepoint(&mut self) -> Result<()> {
-        self.connection.batch_execute("ROLLBACK TO diesel_shell; RELEASE diesel_shell").map_err(|e| translate(&e))
+        self.batch("ROLLBACK TO diesel_shell; RELEASE diesel_shell")
     }
 
     fn reconnect(&mut self) -> Result<()> {
@@ -191,7 +191,7 @@ impl Store for SqliteStore {
 
     fn set_read_only(&mut self) -> Result<()> {
         self.read_only = true;
-        self.connection.batch_execute("PRAGMA query_only = ON").map_err(|e| translate(&e))
+        self.batch("PRAGMA query_only = ON")
     }
 
     fn is_read_only(&self) -> bool {

@@ -19,22 +19,23 @@ struct TableRow {
     without_rowid: i64,
 }
 
+/// A column of a table or view, as `pragma_table_xinfo` has it.
 #[derive(QueryableByName)]
-struct ColumnRow {
+pub(super) struct ColumnRow {
     #[diesel(sql_type = Text)]
-    table_name: String,
+    pub(super) table_name: String,
     #[diesel(sql_type = Text)]
-    name: String,
+    pub(super) name: String,
     #[diesel(sql_type = Text)]
-    declared: String,
+    pub(super) declared: String,
     #[diesel(sql_type = BigInt)]
-    not_null: i64,
+    pub(super) not_null: i64,
     #[diesel(sql_type = Nullable<Text>)]
-    default_sql: Option<String>,
+    pub(super) default_sql: Option<String>,
     #[diesel(sql_type = BigInt)]
-    key: i64,
+    pub(super) key: i64,
     #[diesel(sql_type = BigInt)]
-    hidden: i64,
+    pub(super) hidden: i64,
 }
 
 #[derive(QueryableByName)]
@@ -100,6 +101,11 @@ struct CheckRow {
     definition: String,
 }
 
+/// The columns of tables alone.
+pub(super) fn table_columns(connection: &mut SqliteConnection) -> QueryResult<Vec<ColumnRow>> {
+    diesel::sql_query(COLUMNS.replace("IN ('table', 'view')", "= 'table'")).load(connection)
+}
+
 /// All tables and views of the database.
 ///
 /// # Errors
@@ -127,8 +133,7 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
         rows
     } else {
         // A broken view spoils the one query for all: ask for the tables, then for each view by itself.
-        let only = COLUMNS.replace("IN ('table', 'view')", "= 'table'");
-        let mut rows: Vec<ColumnRow> = diesel::sql_query(only).load(connection).map_err(wrong)?;
+        let mut rows = table_columns(connection).map_err(wrong)?;
         let view = COLUMNS.replace("IN ('table', 'view')", "= 'view' AND m.name = ?");
         for facts in tables.iter().filter(|facts| facts.kind == EntityKind::View) {
             let one = diesel::sql_query(&view).bind::<Text, _>(&facts.name).load(connection);
