@@ -155,7 +155,7 @@ impl std::fmt::Debug for Row {
         let mut map = f.debug_map();
         for (column, value) in self.header.columns.iter().zip(&self.values) {
             if column.masked && !value.is_null() {
-                map.entry(&column.name, &"********");
+                map.entry(&column.name, &crate::model::MASK);
             } else {
                 map.entry(&column.name, value);
             }

@@ -366,6 +366,14 @@ fn dot(command: &str, offset: usize, catalog: &Catalog, world: &dyn World) -> Co
             found.append(&mut files);
         }
         (".import", [_]) => plain(models()),
+        (".unmask", []) => plain(
+            catalog
+                .iter()
+                .flat_map(|(_, entity)| entity.columns.iter().map(move |column| (entity, column)))
+                .filter(|(_, column)| column.is_hidden())
+                .map(|(entity, column)| format!("{}.{}", quote_name(&entity.name), quote_name(&column.name)))
+                .collect(),
+        ),
         (dot, []) => plain(of(dot.trim_start_matches('.')).unwrap_or_default()),
         _ => {}
     }

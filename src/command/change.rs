@@ -3,7 +3,7 @@
 use super::consequence::{self, Consequences};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
-use crate::language::quote::quote_value;
+use crate::language::quote::quote_shown;
 use crate::model::{Entity, EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver};
@@ -19,8 +19,10 @@ pub(super) fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Val
     if let Some(Value::Text(text)) = entity.natural_key.and_then(&value) {
         return [&entity.name, " ", text].concat();
     }
-    let known = |at| value(at).filter(|value| !value.is_null()).map(quote_value);
-    let key: Option<Vec<String>> = entity.key.iter().map(|at| known(*at)).collect();
+    let known = |at: &usize| {
+        value(*at).filter(|value| !value.is_null()).map(|value| quote_shown(&entity.columns[*at], value))
+    };
+    let key: Option<Vec<String>> = entity.key.iter().map(known).collect();
     match key {
         Some(key) if key.len() == 1 => format!("{} {}", entity.name, key.concat()),
         Some(key) if !key.is_empty() => format!("{} ({})", entity.name, key.join(", ")),

@@ -1,9 +1,9 @@
 //! The shell's own commands.
 
-use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, own, read, schema, transfer};
+use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, mask, own, read, schema, transfer};
 use crate::language::ast::Name;
 use crate::language::{self, table};
-use crate::model::Cell;
+use crate::model::{Catalog, Cell};
 use crate::outcome::{Header, HeaderColumn, Level, Mark};
 use crate::session::Hold;
 use crate::store::RawSink;
@@ -39,6 +39,7 @@ pub fn run(
         "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
         "sql" => sql(rest, context, front)?,
         "explain" => explain_command(rest, context, front)?,
+        "unmask" => mask::unmask(arguments, context, front)?,
         "reset" => schema::reset(context, front)?,
         "import" => import::import(arguments, rest, origin.place, context, front)?,
         "export" => export::export(rest, origin, context, front)?,
@@ -151,6 +152,8 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
     }
     struct Rows<'f> {
         front: &'f mut dyn Front,
+        statement: &'f str,
+        catalog: &'f Catalog,
         begun: bool,
     }
     impl RawSink for Rows<'_> {
@@ -160,6 +163,7 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
                 .map(|name| HeaderColumn { name: name.clone(), data_type: crate::model::DataType::Any, masked: false })
                 .collect();
             self.begun = true;
+            mask::warn_sql(names, self.statement, self.catalog, self.front)?;
             self.front.begin(&Header { columns, noun: Some(("row".into(), "rows".into())), ..Header::default() })
         }
         fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
@@ -167,7 +171,9 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
             Ok(true)
         }
     }
-    let mut rows = Rows { front, begun: false };
+    mask::unlocked(".sql", context).map_err(|e| e.at(rest.span))?;
+    let catalog = Arc::clone(context.session.catalog());
+    let mut rows = Rows { front, statement, catalog: &catalog, begun: false };
     let outcome = if context.session.is_sandbox() {
         context.session.trying(|store, _| store.raw(statement, &mut rows))
     } else {

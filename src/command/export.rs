@@ -1,6 +1,6 @@
 //! `.export`, `.dump`, `.copy`, `.watch`.
 
-use super::{Context, Flow, Front, Origin, dispatch};
+use super::{Context, Flow, Front, Origin, dispatch, mask};
 use crate::language::ast::{Command, Name};
 use crate::language::quote::{quote_name, quote_value};
 use crate::language::{self};
@@ -112,6 +112,8 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
         wanted.push(catalog.resolve(&name.text).map_err(|e| e.at(name.span))?);
     }
     let order = parents_first(&catalog, &wanted);
+    mask::unlocked(".dump", context)?;
+    mask::warn(&order, &catalog, front)?;
     if sql {
         front.line("BEGIN;")?;
     }

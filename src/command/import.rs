@@ -3,7 +3,7 @@
 use super::rows::{self, FileRow};
 use super::{Context, Front};
 use crate::language::ast::Name;
-use crate::model::{Catalog, Column, ColumnDefault, Entity, EntityId, Relationship, Value};
+use crate::model::{Catalog, Column, ColumnDefault, Entity, EntityId, MASK, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Select, Statement, Update};
 use crate::plan::{self};
@@ -274,6 +274,10 @@ impl Importer {
             match slot {
                 Slot::Column(at) => {
                     let column = &model.columns[*at];
+                    if column.masked && value.as_text() == Some(MASK) {
+                        return Err(Error::invalid(format!("{} is masked in this file: its value is not there", column.name))
+                            .hint("leave the column out, or `.unmask` it before `.export`"));
+                    }
                     // An empty field is NULL where that is allowed, and an empty text where it is not.
                     let empty = value.is_null() && !column.nullable && !column.numbered;
                     let text = matches!(column.data_type, crate::model::DataType::Text(_));

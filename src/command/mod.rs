@@ -7,6 +7,7 @@ mod export;
 mod help;
 mod import;
 mod inspect;
+mod mask;
 mod migrate;
 mod own;
 mod read;
@@ -144,6 +145,10 @@ pub struct Context {
     pub migrating: Migrating,
     /// Whether what would empty the database is refused.
     pub protected: bool,
+    /// Masked fields that a person asked to see in this session: tables and columns by name.
+    pub unmasked: Vec<(String, String)>,
+    /// Whether masked fields stay masked whatever is typed.
+    pub masks_locked: bool,
     /// What the database is called in messages: a path, or a URL without its password.
     pub name: String,
     /// What an application adds.
@@ -158,7 +163,8 @@ impl Context {
     pub fn reload(&mut self) -> Result<bool> {
         let store = self.session.store();
         self.version = store.schema_version()?;
-        let catalog = (self.models)(store)?;
+        let mut catalog = (self.models)(store)?;
+        mask::show(&self.unmasked, &mut catalog);
         let old = Arc::clone(self.session.catalog());
         if catalog == *old {
             return Ok(false);

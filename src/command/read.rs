@@ -2,7 +2,7 @@
 
 use super::{Context, Front, LAST};
 use crate::language::ast::{Aggregate, Distinct, Name, Pick, Query};
-use crate::model::{Cardinality, Cell, Entity, Value};
+use crate::model::{Cardinality, Cell, Entity, MASK, Value};
 use crate::outcome::{Header, HeaderColumn, Mark, Tree, TreeRow};
 use crate::plan::query::Select;
 use crate::plan::{self, Bound, Level, Read, Record, Resolver};
@@ -67,7 +67,7 @@ pub fn query(query: &Query<'_>, context: &mut Context, front: &mut dyn Front) ->
         front.notice(crate::outcome::Level::Info, &counted(entity, 0))?;
     }
     if let (0, Some(by)) = (count, &read.by_key) {
-        return Err(missing(entity, by));
+        return Err(plan::missing(entity, by));
     }
     if read.whole {
         remember(&read, remembered, context);
@@ -75,15 +75,10 @@ pub fn query(query: &Query<'_>, context: &mut Context, front: &mut dyn Front) ->
     Ok(())
 }
 
-fn missing(entity: &Entity, by: &[(usize, Value)]) -> Error {
-    let key: Vec<String> = by.iter().map(|(_, value)| crate::language::quote::quote_value(value)).collect();
-    Error::new(ErrorKind::NotFound, format!("there is no {} {}", entity.name, key.join(", ")))
-}
-
 fn filled<'v>(column: &HeaderColumn, cell: Cell<'v>) -> Cow<'v, str> {
     match cell {
         Cell::Null => Cow::Borrowed("NULL"),
-        _ if column.masked => Cow::Borrowed("********"),
+        _ if column.masked => Cow::Borrowed(MASK),
         Cell::Text(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),
     }
@@ -166,6 +161,10 @@ pub fn bound(query: &Query<'_>, context: &mut Context) -> Result<Bound> {
     })?;
     if !read.whole {
         // `let name = user 1 show username`: the one value, where there is one.
+        if let (true, Some(column)) = (query.format.is_none(), read.select.columns.first()) {
+            let span = query.show.first().map_or_else(Default::default, crate::language::ast::Path::span);
+            plan::open_expr(context.catalog(), &column.expr, span)?;
+        }
         return match rows.as_slice() {
             [row] if read.header.columns.len() == 1 => Ok(Bound::Value(row[0].clone())),
             _ => Err(Error::invalid("a variable holds records or one value")
@@ -247,8 +246,8 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
         if let Some((at, column)) = entity.column(&field.text) {
             let shown = if record.values[at].is_null() {
                 "NULL".to_owned()
-            } else if column.masked {
-                "********".to_owned()
+            } else if column.is_hidden() {
+                MASK.to_owned()
             } else {
                 record.values[at].to_string()
             };
@@ -284,7 +283,7 @@ fn header(entity: &Entity, single: bool) -> Header {
             .map(|column| HeaderColumn {
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
-                masked: column.masked,
+                masked: column.is_hidden(),
             })
             .collect(),
         title: Some(entity.title.clone()),
@@ -386,7 +385,7 @@ fn nested(read: &Read, context: &mut Context, front: &mut dyn Front) -> Result<(
         Ok(Tree { header: read.header.clone(), rows })
     })?;
     if let (true, Some(by)) = (tree.rows.is_empty(), &read.by_key) {
-        return Err(missing(catalog.get(read.entity), by));
+        return Err(plan::missing(catalog.get(read.entity), by));
     }
     front.tree(&tree)
 }

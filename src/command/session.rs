@@ -3,8 +3,8 @@
 use super::change::{named, tally};
 use super::{Context, Front};
 use crate::language::ast::{Name, RecordRef};
-use crate::language::quote::quote_value;
-use crate::model::{Catalog, Column, Entity, EntityId, Value};
+use crate::language::quote::quote_shown;
+use crate::model::{Catalog, Column, Entity, EntityId, MASK, Value};
 use crate::outcome::Level;
 use crate::plan::query::{Delete, Insert, Statement, Update};
 use crate::plan::{self, Bound, Resolver};
@@ -67,8 +67,7 @@ fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
         let parts: Vec<String> = values
             .map(|(at, value)| {
                 let column = &entity.columns[at];
-                let shown = if column.masked && !value.is_null() { "********".into() } else { quote_value(value) };
-                format!("{}={shown}", column.name)
+                format!("{}={}", column.name, quote_shown(column, value))
             })
             .collect();
         parts.join(" ")
@@ -109,11 +108,6 @@ pub fn redo(count: u64, context: &mut Context, front: &mut dyn Front) -> Result<
         format!("staged again: {redone} change{}{}", if redone == 1 { "" } else { "s" }, tally(context))
     };
     front.notice(Level::Info, &text)
-}
-
-/// A value of a column as it may be shown.
-fn shown(column: &Column, value: &Value) -> String {
-    if column.masked && !value.is_null() { "********".into() } else { quote_value(value) }
 }
 
 /// The key that a reference to a staged record means, also of one that is staged to go.
@@ -206,12 +200,12 @@ pub fn three_ways(error: Error, context: &mut Context) -> Error {
                 }
                 _ => None,
             });
-            let yours = yours.map_or_else(String::new, |value| format!(", yours is {}", shown(column, value)));
+            let yours = yours.map_or_else(String::new, |value| format!(", yours is {}", quote_shown(column, value)));
             error = error.hint(format!(
                 "also in conflict: {name} {}: was {}, is now {}{yours}",
                 column.name,
-                shown(column, base),
-                shown(column, theirs)
+                quote_shown(column, base),
+                quote_shown(column, theirs)
             ));
         }
     }
@@ -268,7 +262,7 @@ fn difference(change: &Change, catalog: &Catalog, front: &mut dyn Front) -> Resu
             front.marked('+', &format!("{} {}", named(model, value), model.repr_of(value)))?;
             let width = widest(&mut columns.iter().copied());
             for (at, value) in columns.iter().zip(values) {
-                front.marked('+', &format!("{}  {}", field(*at, width), shown(&model.columns[*at], value)))?;
+                front.marked('+', &format!("{}  {}", field(*at, width), quote_shown(&model.columns[*at], value)))?;
             }
         }
         Change::Update { set, base, .. } => {
@@ -276,7 +270,7 @@ fn difference(change: &Change, catalog: &Catalog, front: &mut dyn Front) -> Resu
             let width = widest(&mut set.iter().map(|(at, _)| *at));
             for ((at, new), (_, old)) in set.iter().zip(base) {
                 let column = &model.columns[*at];
-                let text = format!("{}  {} -> {}", field(*at, width), shown(column, old), shown(column, new));
+                let text = format!("{}  {} -> {}", field(*at, width), quote_shown(column, old), quote_shown(column, new));
                 front.marked('~', &text)?;
             }
         }
@@ -286,7 +280,7 @@ fn difference(change: &Change, catalog: &Catalog, front: &mut dyn Front) -> Resu
             front.marked('-', &format!("{} {}", named(model, value), model.repr_of(value)))?;
             let width = widest(&mut base.iter().map(|(at, _)| *at));
             for (at, value) in base {
-                front.marked('-', &format!("{}  {}", field(*at, width), shown(&model.columns[*at], value)))?;
+                front.marked('-', &format!("{}  {}", field(*at, width), quote_shown(&model.columns[*at], value)))?;
             }
         }
     }
@@ -355,7 +349,7 @@ fn filled(sql: &str, model: &Entity, values: &[(usize, &Value)]) -> String {
 fn literal(column: &Column, value: &Value) -> String {
     match value {
         Value::Null => "NULL".into(),
-        _ if column.masked => "'********'".into(),
+        _ if column.is_hidden() => format!("'{MASK}'"),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Bool(value) => if *value { "TRUE" } else { "FALSE" }.into(),
         other => other.to_string(),

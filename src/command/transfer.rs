@@ -42,6 +42,7 @@ pub fn copy_to(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) ->
         }
         _ => return Err(usage()),
     };
+    super::mask::unlocked(".copy-to", context).map_err(|e| e.at(rest.span))?;
     let mut target = front.connect(url)?;
     let steady = context.session.begin_steady()?;
     let done = transfer(id, &select, &catalog, context, &mut target, front);

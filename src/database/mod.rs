@@ -5,6 +5,7 @@ pub mod migrations;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
+mod secret;
 pub mod source;
 pub mod sqlite;
 pub mod url;

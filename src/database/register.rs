@@ -1,6 +1,7 @@
 //! The door for an application's own Diesel types: `table!`, `derive(Identifiable)` and `derive(Associations)` say what
 //! there is, and a few calls add what they cannot say.
 
+use crate::model::secret::looks_secret;
 use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use crate::model::{
     Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, IN_DATABASE, Index,
@@ -179,6 +180,7 @@ where
 {
     let mut column = Column::new(C::NAME, <C::SqlType as ShellType>::data_type());
     column.nullable = <C::SqlType as ShellType>::NULLABLE;
+    column.masked = looks_secret(&column.name, &column.data_type);
     column
 }
 
@@ -404,11 +406,21 @@ impl<T: Table> ModelBuilder<T> {
         self
     }
 
-    /// The column's values are hidden wherever they would be shown.
+    /// The column's values are hidden wherever they would be shown. Columns whose names are those of secrets are hidden
+    /// anyway: `password_hash`, `api_key`, `refresh_token`.
     #[must_use]
     pub fn masked<C: DieselColumn<Table = T>>(mut self, _: C) -> Self {
         if let Some((_, column)) = self.column::<C>() {
             column.masked = true;
+        }
+        self
+    }
+
+    /// The column's values are shown, though its name is that of a secret.
+    #[must_use]
+    pub fn not_masked<C: DieselColumn<Table = T>>(mut self, _: C) -> Self {
+        if let Some((_, column)) = self.column::<C>() {
+            column.masked = false;
         }
         self
     }
@@ -535,7 +547,10 @@ impl Models {
         };
         let built = adjust(ModelBuilder { entity, problems: Vec::new(), table: PhantomData });
         self.problems.extend(built.problems);
-        self.catalog.insert(built.entity);
+        let mut entity = built.entity;
+        // What is hidden names no record.
+        entity.natural_key = entity.natural_key.filter(|at| !entity.columns[*at].masked);
+        self.catalog.insert(entity);
         self
     }
 

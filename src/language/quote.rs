@@ -1,6 +1,6 @@
 //! Spelling names and values so that they read back.
 
-use crate::model::Value;
+use crate::model::{Column, Entity, MASK, Value};
 
 /// The value as a literal of the language.
 #[must_use]
@@ -10,6 +10,20 @@ pub fn quote_value(value: &Value) -> String {
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         other => other.to_string(),
     }
+}
+
+/// The value of a column as a literal, where it may be seen.
+#[must_use]
+pub fn quote_shown(column: &Column, value: &Value) -> String {
+    if column.is_hidden() && !value.is_null() { MASK.into() } else { quote_value(value) }
+}
+
+/// The values of a key as literals, where they may be seen: `7`, `'a', 2`.
+#[must_use]
+pub fn quote_key(entity: &Entity, key: &[Value]) -> String {
+    let parts: Vec<String> =
+        entity.key.iter().zip(key).map(|(at, value)| quote_shown(&entity.columns[*at], value)).collect();
+    parts.join(", ")
 }
 
 /// The name as it must be typed: in backticks unless it is a plain word.

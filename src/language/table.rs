@@ -392,7 +392,7 @@ pub const COMMANDS: &[CommandInfo] = &[
         ".dump [MODEL] [--sql]",
         "every row as commands that read back, or as SQL",
         &[".dump", ".dump user --sql"],
-        "Parents first. Masked values are written as they are: send it to a file of your own with .output.",
+        "Parents first. Masked values are written as they are, which is said: send it to a file of your own with .output.",
     ),
     command(
         Shell,
@@ -424,7 +424,7 @@ pub const COMMANDS: &[CommandInfo] = &[
         ".sql STATEMENT",
         "one SQL statement, as it is",
         &[".sql select count(*) from users"],
-        "It sees what is staged.",
+        "It sees what is staged. It knows no masks: what it selects is shown as it is.",
     ),
     command(
         Shell,
@@ -444,6 +444,14 @@ pub const COMMANDS: &[CommandInfo] = &[
         "changes a setting",
         &[".set width 100", ".set confirm 20"],
         "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask.",
+    ),
+    command(
+        Shell,
+        ".unmask",
+        ".unmask [MODEL.FIELD]",
+        "shows a masked field until the end of the session",
+        &[".unmask user.api_key"],
+        "Without a field it lists those that are masked: texts and bytes whose names are those of secrets, and what an application masks.",
     ),
     command(
         Shell,

@@ -39,8 +39,10 @@ pub struct Column {
     pub always: bool,
     /// The values it can have, where an enumeration or a check lists them.
     pub choices: Vec<String>,
-    /// Whether its values are hidden wherever they would be shown.
+    /// Whether its values are secret: hidden wherever they would be shown, and kept in no file of the shell's own.
     pub masked: bool,
+    /// Whether a person asked to see the values of a masked column all the same.
+    pub unmasked: bool,
     /// What the application demands of its values.
     pub checks: Vec<ColumnCheck>,
 }
@@ -59,8 +61,15 @@ impl Column {
             always: false,
             choices: Vec::new(),
             masked: false,
+            unmasked: false,
             checks: Vec::new(),
         }
+    }
+
+    /// Whether its values are hidden now.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        self.masked && !self.unmasked
     }
 
     /// Whether `add` must name it.
@@ -109,6 +118,9 @@ impl Column {
         Ok(fitted)
     }
 }
+
+/// What stands for a hidden value.
+pub const MASK: &str = "********";
 
 /// What the database does to referring rows when a referred row goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -321,11 +333,16 @@ impl Entity {
     /// [`Entity::repr`] with the values taken from elsewhere; none is NULL.
     pub fn repr_of<'v>(&self, value: impl Fn(usize) -> Option<&'v Value>) -> String {
         match self.display.and_then(&value).filter(|value| !value.is_null()) {
-            Some(_) if self.display.is_some_and(|at| self.columns[at].masked) => format!("<{} ********>", self.title),
+            Some(_) if self.display.is_some_and(|at| self.columns[at].is_hidden()) => {
+                format!("<{} {MASK}>", self.title)
+            }
             Some(Value::Text(text)) => ["<", &self.title, " ", text, ">"].concat(),
             Some(value) => format!("<{} {value}>", self.title),
             None => {
-                let key: Vec<String> = self.key.iter().filter_map(|at| value(*at)).map(ToString::to_string).collect();
+                let shown = |at: &usize| {
+                    value(*at).map(|value| if self.columns[*at].is_hidden() { MASK.into() } else { value.to_string() })
+                };
+                let key: Vec<String> = self.key.iter().filter_map(shown).collect();
                 format!("<{}{}{}>", self.title, if key.is_empty() { "" } else { " " }, key.join(", "))
             }
         }

@@ -64,6 +64,12 @@ pub fn add_tables(catalog: &mut Catalog, tables: Vec<TableFacts>) {
     for (id, keys) in &added {
         for key in keys {
             if let Some(key) = foreign_key(catalog, *id, key, &ids) {
+                for (own, to) in key.columns.iter().zip(&key.to_columns) {
+                    // A secret is one wherever it is referred to by.
+                    if catalog.get(key.to).columns[*to].masked {
+                        catalog.get_mut(*id).columns[*own].masked = true;
+                    }
+                }
                 catalog.get_mut(*id).foreign_keys.push(key);
             }
         }
@@ -119,7 +125,8 @@ pub(super) fn natural_key(columns: &[Column], key: &[usize], indexes: &[Index]) 
     let unique_text = |index: &Index| match index.columns.as_slice() {
         [only] if index.unique => {
             let column = &columns[*only];
-            (!column.nullable && matches!(column.data_type, DataType::Text(_)) && !key.contains(only)).then_some(*only)
+            (!column.nullable && !column.masked && matches!(column.data_type, DataType::Text(_)) && !key.contains(only))
+                .then_some(*only)
         }
         _ => None,
     };
@@ -304,13 +311,6 @@ fn texts(list: &str, close: char) -> Vec<String> {
         }
     }
     found
-}
-
-/// Columns that hold passwords are hidden also where nobody said so.
-#[must_use]
-pub fn looks_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["password", "passwd", "password_hash", "passwordhash", "pwd"].iter().any(|secret| name.contains(secret))
 }
 
 #[cfg(test)]

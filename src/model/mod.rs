@@ -8,13 +8,14 @@ mod entity;
 pub mod infer;
 pub mod names;
 pub mod rule;
+pub mod secret;
 mod value;
 
 pub use catalog::{Catalog, EntityId, ExtraCommand};
 pub use complete::{complete, widen};
 pub use convert::FromValue;
 pub use entity::{
-    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, ReferentialAction,
+    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, MASK, ReferentialAction,
     Relationship,
 };
 pub use value::{Cell, DataType, Value, timestamp_text};

@@ -1,6 +1,7 @@
 //! `count`, `sum`, `avg`, `min`, `max` with `by`, and `distinct`.
 
 use super::condition::Conditions;
+use super::masks;
 use super::query::{Expr, Order, Output, Select};
 use super::read::{columns, conjunction, order, source};
 use super::resolve::Resolver;
@@ -22,10 +23,11 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
     }
     let catalog = resolver.catalog();
     let name = command.function.name();
-    let (of, data_type, masked) = match &command.field {
-        None => (None, DataType::Int(64), false),
+    let (of, data_type) = match &command.field {
+        None => (None, DataType::Int(64)),
         Some(path) => {
             let column = scope.column(path, catalog, &mut aliases)?;
+            masks::open_at(catalog, column, path.span())?;
             let known = &catalog.get(column.entity).columns[column.column];
             let adds = matches!(command.function, Function::Sum | Function::Avg);
             if adds && !known.data_type.is_number() && known.data_type != DataType::Any {
@@ -41,13 +43,13 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
                 Function::Count => DataType::Int(64),
                 Function::Sum | Function::Min | Function::Max => known.data_type.clone(),
             };
-            (Some(Box::new(Expr::Column(column))), data_type, known.masked && command.function != Function::Count)
+            (Some(Box::new(Expr::Column(column))), data_type)
         }
     };
-    let mut outputs = columns(&command.by, &mut scope, catalog, &mut aliases)?;
+    let mut outputs = masks::open_columns(catalog, &command.by, columns(&command.by, &mut scope, catalog, &mut aliases)?)?;
     let group_by: Vec<Expr> = outputs.iter().map(|output| output.expr.clone()).collect();
     let value = Expr::Aggregate(command.function, of);
-    outputs.push(Output { expr: value.clone(), column: HeaderColumn { name: name.to_owned(), data_type, masked } });
+    outputs.push(Output { expr: value.clone(), column: HeaderColumn { name: name.to_owned(), data_type, masked: false } });
     let mut keys = Vec::with_capacity(command.order.len());
     for key in &command.order {
         // `order by count` means the number itself.
@@ -95,7 +97,7 @@ pub fn distinct(command: &Distinct<'_>, resolver: &mut dyn Resolver) -> Result<(
         filter.push(Conditions { resolver, aliases: &mut aliases }.resolve(condition, &mut scope)?);
     }
     let catalog = resolver.catalog();
-    let outputs = columns(&command.fields, &mut scope, catalog, &mut aliases)?;
+    let outputs = masks::open_columns(catalog, &command.fields, columns(&command.fields, &mut scope, catalog, &mut aliases)?)?;
     let mut keys = order(&command.order, &mut scope, catalog, &mut aliases)?;
     if let Some(at) = keys.iter().position(|key| !outputs.iter().any(|output| output.expr == key.expr)) {
         return Err(Error::invalid("order by one of the distinct fields").at(command.order[at].path.span()));

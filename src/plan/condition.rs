@@ -1,5 +1,6 @@
 //! Conditions: `where`, `has`, `count(...)`.
 
+use super::masks;
 use super::query::{Alias, ColumnRef, Expr, Subquery};
 use super::resolve::{self, Bound, Resolver, key_columns};
 use super::scope::{Aliases, Member, Scope, correlated};
@@ -29,12 +30,16 @@ impl Conditions<'_> {
             Condition::Not(inner) => Ok(not(self.resolve(inner, scope)?, true)),
             Condition::Compare(left, op, right) => self.compare(left, *op, right, scope),
             Condition::Text(operand, op, pattern, negated) => {
-                self.on(operand, scope, *negated, &mut |this, side| this.text(side, *op, pattern))
+                self.on(operand, scope, *negated, &mut |this, side| {
+                    this.open(operand, &side)?;
+                    this.text(side, *op, pattern)
+                })
             }
             Condition::In(operand, items, negated) => {
                 self.on(operand, scope, *negated, &mut |this, side| this.membership(side, items))
             }
             Condition::Between(operand, low, high, negated) => self.on(operand, scope, *negated, &mut |this, side| {
+                this.open(operand, &side)?;
                 let Side::Expr(expr, data_type) = side else { return Err(one_value(low)) };
                 let low = this.value(low, &data_type)?;
                 let high = this.value(high, &data_type)?;
@@ -151,10 +156,16 @@ impl Conditions<'_> {
                 .hint("one side must be a field of the model")),
             (Operand::Literal(_), _) => self.compare(right, flip(op), left, scope),
             (_, Operand::Literal(literal)) => {
-                self.on(left, scope, false, &mut |this, side| this.compare_literal(side, op, literal))
+                self.on(left, scope, false, &mut |this, side| {
+                    if !matches!(op, CompareOp::Eq | CompareOp::Ne) {
+                        this.open(left, &side)?;
+                    }
+                    this.compare_literal(side, op, literal)
+                })
             }
             (_, Operand::Path(path)) => {
                 let other = scope.column(path, self.resolver.catalog(), self.aliases)?;
+                masks::open_at(self.resolver.catalog(), other, path.span())?;
                 self.compare_expr(left, op, Expr::Column(other), scope)
             }
             (_, Operand::Function(function, path, inner, span)) => {
@@ -165,18 +176,31 @@ impl Conditions<'_> {
     }
 
     fn compare_expr(&mut self, left: &Operand<'_>, op: CompareOp, other: Expr, scope: &mut Scope) -> Result<Expr> {
-        self.on(left, scope, false, &mut |_, side| match side {
-            Side::Expr(expr, _) => Ok(Expr::Compare(Box::new(expr), op, Box::new(other.clone()))),
-            Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
-                [column] => Ok(Expr::Compare(
-                    Box::new(Expr::Column(ColumnRef { alias, entity, column: *column })),
-                    op,
-                    Box::new(other.clone()),
-                )),
-                _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name))),
-            },
-            Side::Literal(literal) => Err(one_value(literal)),
+        self.on(left, scope, false, &mut |this, side| {
+            this.open(left, &side)?;
+            match side {
+                Side::Expr(expr, _) => Ok(Expr::Compare(Box::new(expr), op, Box::new(other.clone()))),
+                Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
+                    [column] => Ok(Expr::Compare(
+                        Box::new(Expr::Column(ColumnRef { alias, entity, column: *column })),
+                        op,
+                        Box::new(other.clone()),
+                    )),
+                    _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name))),
+                },
+                Side::Literal(literal) => Err(one_value(literal)),
+            }
         })
+    }
+
+    /// Refuses a masked column where its values would show through.
+    fn open(&self, operand: &Operand<'_>, side: &Side<'_>) -> Result<()> {
+        match (operand, side) {
+            (Operand::Path(path), Side::Expr(expr, _)) => {
+                masks::open_expr(self.resolver.catalog(), expr, path.span())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn compare_literal(&mut self, side: Side<'_>, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
@@ -268,7 +292,11 @@ impl Conditions<'_> {
         };
         let model = self.resolver.catalog().get(entity);
         let column = match (path.as_slice(), model.key.as_slice()) {
-            ([field], _) => resolve::column(model, field)?.0,
+            ([field], _) => {
+                let (at, column) = resolve::column(model, field)?;
+                masks::open(model, column).map_err(|e| e.at(field.span))?;
+                at
+            }
             ([], [key]) => *key,
             _ => return Err(one_value(item)),
         };
@@ -348,6 +376,7 @@ impl Conditions<'_> {
             filter.push(condition);
         }
         let column = rows.column(&Path { names: vec![field.clone()] }, self.resolver.catalog(), self.aliases)?;
+        masks::open_at(self.resolver.catalog(), column, field.span)?;
         let known = self.resolver.catalog().get(column.entity).columns[column.column].data_type.clone();
         let data_type = if function == Function::Avg { DataType::Float } else { known };
         let subquery = Subquery { from: rows.from, filter: Expr::And(filter) };

@@ -2,6 +2,7 @@
 
 use super::condition::Conditions;
 use super::format::Template;
+use super::masks;
 use super::query::{ColumnRef, Expr, Order, Output, Select, Subquery};
 use super::resolve::{self, Record, Resolver, reference};
 use super::scope::{Aliases, Scope, correlated};
@@ -56,7 +57,7 @@ pub fn records(entity: EntityId, catalog: &Catalog, aliases: &mut Aliases) -> (S
             column: HeaderColumn {
                 name: column.name.clone(),
                 data_type: column.data_type.clone(),
-                masked: column.masked,
+                masked: column.is_hidden(),
             },
         })
         .collect();
@@ -254,7 +255,7 @@ fn output(catalog: &Catalog, column: ColumnRef, name: Option<String>) -> Output 
         column: HeaderColumn {
             name: name.unwrap_or_else(|| known.name.clone()),
             data_type: known.data_type.clone(),
-            masked: known.masked,
+            masked: known.is_hidden(),
         },
     }
 }
@@ -276,6 +277,7 @@ pub fn order(keys: &[OrderKey<'_>], scope: &mut Scope, catalog: &Catalog, aliase
     keys.iter()
         .map(|key| {
             let column = scope.column(&key.path, catalog, aliases)?;
+            masks::open_at(catalog, column, key.path.span())?;
             Ok(Order { expr: Expr::Column(column), descending: key.descending, nulls_first: key.nulls_first })
         })
         .collect()

@@ -1,5 +1,6 @@
 //! What a plan needs from outside itself: records by key, variables, the time.
 
+use super::masks;
 use super::query::{Alias, ColumnRef, Expr};
 use crate::language::ast::{Literal, LiteralKind, Name, RecordRef};
 use crate::model::{Catalog, DataType, Entity, EntityId, Value, timestamp_text};
@@ -102,8 +103,9 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
         (Bound::Value(_), _) => Err(Error::invalid(format!("${} is a value and has no fields", name.text))),
         (Bound::Record(record), [field]) => {
             let entity = resolver.catalog().get(record.entity);
-            let (column, _) = column(entity, field)?;
-            Ok(record.values[column].clone())
+            let (at, column) = column(entity, field)?;
+            masks::open(entity, column).map_err(|e| e.at(field.span))?;
+            Ok(record.values[at].clone())
         }
         (Bound::Record(record), []) => match record.key(resolver.catalog()).as_slice() {
             [only] => Ok(only.clone()),
@@ -224,7 +226,8 @@ pub fn reference(record: &RecordRef<'_>, resolver: &mut dyn Resolver) -> Result<
 /// "There is no user 7".
 #[must_use]
 pub fn missing(entity: &Entity, by: &[(usize, Value)]) -> Error {
-    let key: Vec<String> = by.iter().map(|(_, value)| crate::language::quote::quote_value(value)).collect();
+    let shown = |(at, value): &(usize, Value)| crate::language::quote::quote_shown(&entity.columns[*at], value);
+    let key: Vec<String> = by.iter().map(shown).collect();
     let key = if key.len() == 1 { key.concat() } else { format!("({})", key.join(", ")) };
     Error::new(crate::ErrorKind::NotFound, format!("there is no {} {key}", entity.name))
 }

@@ -2,13 +2,10 @@
 
 use super::sanitise::sanitise;
 use super::{Ink, Style};
-use crate::model::Cell;
+use crate::model::{Cell, MASK};
 use crate::outcome::{Header, HeaderColumn, Mark};
 use std::borrow::Cow;
 use std::io::Write as _;
-
-/// What stands for a hidden value.
-pub(super) const MASK: &str = "********";
 
 /// Appends a value's plain spelling; NULL is nothing.
 pub(super) fn plain(cell: Cell<'_>, out: &mut Vec<u8>) {

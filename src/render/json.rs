@@ -1,7 +1,7 @@
 //! JSON and JSON lines.
 
-use super::fields::{MASK, plain};
-use crate::model::{Cell, DataType};
+use super::fields::plain;
+use crate::model::{Cell, DataType, MASK};
 use crate::outcome::{Header, HeaderColumn, Tree};
 
 /// Column names as JSON strings with their colons.

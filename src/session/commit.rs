@@ -3,7 +3,7 @@
 use super::journal::{Change, Counts};
 use super::net::Net;
 use super::{Hold, Session};
-use crate::language::quote::quote_value;
+use crate::language::quote::quote_key;
 use crate::model::{EntityId, Value};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
@@ -218,12 +218,8 @@ impl Session {
     /// `user 1`, as it is typed.
     pub(super) fn spelled(&self, change: &Change) -> String {
         let model = self.catalog.get(change.entity());
-        let key: Vec<String> = change.key(&self.catalog).unwrap_or_default().iter().map(quote_value).collect();
-        if key.len() == 1 {
-            format!("{} {}", model.name, key.concat())
-        } else {
-            format!("{} ({})", model.name, key.join(", "))
-        }
+        let key = quote_key(model, &change.key(&self.catalog).unwrap_or_default());
+        if model.key.len() == 1 { format!("{} {key}", model.name) } else { format!("{} ({key})", model.name) }
     }
 
     /// The database has what was staged: forget it.

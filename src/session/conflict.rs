@@ -115,8 +115,8 @@ impl Session {
                     }
                 });
                 if refused {
-                    let key: Vec<String> = conflict.key.iter().map(crate::language::quote::quote_value).collect();
-                    let name = format!("{} {}", model.name, key.join(", "));
+                    let key = crate::language::quote::quote_key(model, &conflict.key);
+                    let name = format!("{} {key}", model.name);
                     return Err(Error::new(
                         ErrorKind::Refused,
                         format!("{name} was deleted, so there is nothing to change"),

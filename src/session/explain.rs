@@ -4,7 +4,7 @@
 use super::Session;
 use super::journal::Change;
 use crate::language::ast::{CompareOp, Function};
-use crate::language::quote::quote_value;
+use crate::language::quote::{quote_key, quote_shown};
 use crate::model::{EntityId, Value};
 use crate::outcome::HeaderColumn;
 use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
@@ -52,12 +52,12 @@ impl Session {
             }
             let what: Vec<String> = by
                 .iter()
-                .map(|(at, value)| format!("{} {}", model.columns[*at].name, shown(&model.columns[*at], value)))
+                .map(|(at, value)| format!("{} {}", model.columns[*at].name, quote_shown(&model.columns[*at], value)))
                 .collect();
-            let key: Vec<String> = key.iter().map(quote_value).collect();
+            let key = quote_key(&model, &key);
             return Some(Error::new(
                 ErrorKind::Constraint,
-                format!("{} is taken by {} {} {}", what.join(", "), model.name, key.join(", "), model.repr(&row)),
+                format!("{} is taken by {} {key} {}", what.join(", "), model.name, model.repr(&row)),
             ));
         }
         None
@@ -97,10 +97,10 @@ impl Session {
         if blocked.is_empty() {
             return None;
         }
-        let named: Vec<String> = key.iter().map(quote_value).collect();
+        let named = quote_key(&model, key);
         let error = Error::new(
             ErrorKind::Constraint,
-            format!("{} {} is still referred to by {}", model.name, named.join(", "), blocked.join(" and ")),
+            format!("{} {} is still referred to by {}", model.name, named, blocked.join(" and ")),
         );
         Some(if with.is_empty() {
             error
@@ -108,7 +108,7 @@ impl Session {
             error.hint(format!(
                 "delete them too: `delete {} {} with {}`",
                 model.name,
-                named.join(", "),
+                named,
                 with.join(", ")
             ))
         })
@@ -123,8 +123,8 @@ impl Session {
         };
         let model = self.catalog.get(entity).clone();
         let by: Vec<(usize, Value)> = model.key.iter().copied().zip(key.iter().cloned()).collect();
-        let named: Vec<String> = key.iter().map(quote_value).collect();
-        let name = format!("{} {}", model.name, named.join(", "));
+        let named = quote_key(&model, key);
+        let name = format!("{} {}", model.name, named);
         let Some(theirs) = self.row(entity, &by) else {
             return Error::new(ErrorKind::Conflict, format!("{name} was deleted by someone else since it was read"));
         };
@@ -133,9 +133,9 @@ impl Session {
         for (column, old) in base.iter().filter(|(column, old)| theirs[*column] != *old) {
             let known = &model.columns[*column];
             let mut line =
-                format!("{}: was {}, is now {}", known.name, shown(known, old), shown(known, &theirs[*column]));
+                format!("{}: was {}, is now {}", known.name, quote_shown(known, old), quote_shown(known, &theirs[*column]));
             if let Some((_, yours)) = set.iter().find(|(changed, _)| changed == column) {
-                line.push_str(&format!(", yours is {}", shown(known, yours)));
+                line.push_str(&format!(", yours is {}", quote_shown(known, yours)));
             }
             error = error.hint(line);
         }
@@ -164,10 +164,6 @@ impl Session {
         });
         if asked.is_ok() { count } else { 0 }
     }
-}
-
-fn shown(column: &crate::model::Column, value: &Value) -> String {
-    if column.masked && !value.is_null() { "********".into() } else { quote_value(value) }
 }
 
 /// All columns, or the number, of the rows in which these columns have these values.

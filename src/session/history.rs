@@ -156,11 +156,10 @@ impl Session {
         let model = self.catalog.get(entity);
         if taken == 0 {
             let what = column.map_or_else(String::new, |column| format!(".{}", model.columns[column].name));
-            let key: Vec<String> = key.iter().map(crate::language::quote::quote_value).collect();
+            let key = crate::language::quote::quote_key(model, key);
             return Err(Error::invalid(format!(
-                "nothing that can be discarded is staged for {} {}{what}",
-                model.name,
-                key.join(", ")
+                "nothing that can be discarded is staged for {} {key}{what}",
+                model.name
             ))
             .hint("`status` lists what is staged"));
         }

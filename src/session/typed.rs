@@ -191,7 +191,7 @@ fn header_of(model: &Entity) -> Header {
     let column = |column: &crate::model::Column| HeaderColumn {
         name: column.name.clone(),
         data_type: column.data_type.clone(),
-        masked: column.masked,
+        masked: column.is_hidden(),
     };
     Header {
         columns: model.columns.iter().map(column).collect(),

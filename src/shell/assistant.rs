@@ -245,7 +245,7 @@ impl World for Surroundings<'_> {
         let known = &model.columns[column];
         let indexed = model.key.first() == Some(&column)
             || model.indexes.iter().any(|index| index.columns.first() == Some(&column));
-        if known.masked {
+        if known.is_hidden() {
             return Vec::new();
         }
         // What is staged first: the database does not have it yet.
@@ -330,6 +330,7 @@ fn lookup(entity: EntityId, column: usize, prefix: &str, catalog: &Catalog, bina
     let mut columns = vec![output(column)];
     if let [key] = model.key.as_slice()
         && *key != column
+        && !model.columns[*key].is_hidden()
     {
         columns.push(output(*key));
     }

@@ -239,6 +239,13 @@ impl Builder {
         self
     }
 
+    /// Keeps masked fields masked, whatever is typed: `.unmask` is refused, and so are `.sql`, `.dump` and `.copy-to`, which
+    /// show or write values as they are.
+    pub const fn lock_masks(mut self) -> Self {
+        self.opening.masks_locked = true;
+        self
+    }
+
     /// Refuses every commit.
     pub const fn sandbox(mut self) -> Self {
         self.opening.sandbox = true;
@@ -469,6 +476,8 @@ impl Builder {
             models: opened.models,
             migrating: opened.migrating,
             protected: opened.protected,
+            unmasked: Vec::new(),
+            masks_locked: opened.masks_locked,
             version: opened.version,
             clock: self.clock,
             interactive: false,

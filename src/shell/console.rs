@@ -45,6 +45,8 @@ pub struct Opened {
     pub migrating: Migrating,
     /// Whether what would empty the database is refused.
     pub protected: bool,
+    /// Whether masked fields stay masked whatever is typed.
+    pub masks_locked: bool,
     /// Reads its models again.
     pub models: command::Models,
 }
@@ -279,6 +281,8 @@ impl Console {
         self.context.version = opened.version;
         self.context.migrating = opened.migrating;
         self.context.protected = opened.protected;
+        self.context.masks_locked = opened.masks_locked;
+        self.context.unmasked.clear();
         self.context.models = opened.models;
         self.context.name.clone_from(&opened.name);
         self.prompt = opened.prompt;

@@ -32,6 +32,8 @@ pub struct Opening {
     pub label: Option<String>,
     /// What would empty the database is refused.
     pub protected: bool,
+    /// Masked fields stay masked whatever is typed.
+    pub masks_locked: bool,
     /// The project whose migrations the database has been given.
     pub project: Option<Project>,
     /// Where `db init` begins a project.
@@ -95,7 +97,7 @@ impl Opening {
         };
         let opening = self.clone();
         let models: crate::command::Models = Box::new(move |store| opening.catalog(store));
-        Ok(Opened { session, name, prompt, version, migrating, protected: self.protected, models })
+        Ok(Opened { session, name, prompt, version, migrating, protected: self.protected, masks_locked: self.masks_locked, models })
     }
 
     /// Keeps what is staged in a file, and says what is left there from before.

@@ -18,7 +18,7 @@ use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::query_builder::QueryFragment;
 use diesel::{Connection, PgConnection, RunQueryDsl};
-use error::translate;
+use error::{translate, translate_of};
 use row::RowBuffer;
 use std::path::{Path, PathBuf};
 
@@ -283,17 +283,17 @@ impl Store for PgStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
+        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate_of(&e, catalog, statement))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
         let query = Dynamic { catalog, statement };
         let rows =
-            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate(&e))?;
+            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate_of(&e, catalog, statement))?;
         let mut buffer = RowBuffer::default();
         for row in rows {
-            buffer.read(&row.map_err(|e| translate(&e))?);
+            buffer.read(&row.map_err(|e| translate_of(&e, catalog, statement))?);
             if !buffer.with_cells(|cells| each(cells))? {
                 break;
             }

@@ -2,7 +2,8 @@
 
 use super::error::translate;
 use crate::Result;
-use crate::model::infer::{ForeignKeyFacts, TableFacts, listed, looks_secret};
+use crate::model::infer::{ForeignKeyFacts, TableFacts, listed};
+use crate::model::secret::looks_secret;
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::sql_types::{Array, Bool, Nullable, Oid, SmallInt, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
@@ -238,7 +239,7 @@ fn column(row: ColumnRow) -> Column {
     if !column.generated && !column.numbered {
         column.default = row.default_sql.map(ColumnDefault::Database);
     }
-    column.masked = looks_secret(&column.name);
+    column.masked = looks_secret(&column.name, &column.data_type);
     column
 }
 

@@ -228,16 +228,16 @@ impl Store for SqliteStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate(&e))
+        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| told(&e, catalog, statement))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
         let rows =
-            LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| translate(&e))?;
+            LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| told(&e, catalog, statement))?;
         let mut buffer = RowBuffer::for_statement(catalog, statement);
         for row in rows {
-            buffer.read(&row.map_err(|e| translate(&e))?)?;
+            buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
             if !buffer.with_cells(|cells| each(cells))? {
                 break;
             }
@@ -337,6 +337,11 @@ impl Store for SqliteStore {
     fn orphans(&mut self) -> Result<Vec<Orphan>> {
         definition::orphans(&mut self.connection)
     }
+}
+
+/// A database error about a statement of the models, without the values of masked columns.
+fn told(error: &diesel::result::Error, catalog: &Catalog, statement: &Statement<'_>) -> Error {
+    super::secret::without_values(translate(error), catalog, statement)
 }
 
 /// How many rows this connection has changed, and the version of the schema.

@@ -3,7 +3,8 @@
 //! The pragmas as table-valued functions: <https://www.sqlite.org/pragma.html#pragfunc>.
 
 use crate::Result;
-use crate::model::infer::{ForeignKeyFacts, TableFacts, listed, looks_secret};
+use crate::model::infer::{ForeignKeyFacts, TableFacts, listed};
+use crate::model::secret::looks_secret;
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -234,7 +235,7 @@ fn column(row: &ColumnRow) -> Column {
         .as_ref()
         .filter(|sql| !sql.eq_ignore_ascii_case("null"))
         .map(|sql| ColumnDefault::Database(sql.clone()));
-    column.masked = looks_secret(&row.name);
+    column.masked = looks_secret(&row.name, &column.data_type);
     column
 }
 
