@@ -55,9 +55,7 @@ fn texts_and_bytes_with_names_of_secrets_are_masked_and_nothing_else() {
              {\"id\":2,\"name\":\"bob\",\"api_key\":null,\"jwt_secret\":null,\"private_key\":null,\
              \"hide_passwords\":false,\"password_iterations\":1,\"note\":null}\n",
         );
-        shell.script(".unmask").ok().stdout(
-            "session.session_key\nuser.api_key\nuser.jwt_secret\nuser.private_key\n",
-        );
+        shell.script(".unmask").ok().stdout("session.session_key\nuser.api_key\nuser.jwt_secret\nuser.private_key\n");
     });
 }
 
@@ -85,9 +83,7 @@ fn one_field_is_shown_for_the_session() {
 fn no_mode_shows_what_is_masked() {
     both(|| {
         let shell = accounts();
-        for mode in
-            ["auto", "table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "repr", "chart"]
-        {
+        for mode in ["auto", "table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "repr", "chart"] {
             let script = format!(
                 ".mode {mode}\nlist users\nuser 1\nlist users show api_key, private_key\nlist users format '{{name}} {{api_key}} {{private_key}}'\n\
                  list sessions\nfirst session\n"
@@ -198,7 +194,10 @@ fn changes_and_messages_about_them_keep_the_mask() {
         let run = shell.script(format!("add session session_key='{SECRET}s' user=2\ncommit\nlist sessions"));
         keeps(&run);
         keeps(&shell.script("delete user 1\ncommit").fails(1));
-        keeps(&shell.run(&["--on-error", "continue"], "first session\n$_\n$_.session_key\nset $_ user=2\nstatus\nset $_ user=99"));
+        keeps(&shell.run(
+            &["--on-error", "continue"],
+            "first session\n$_\n$_.session_key\nset $_ user=2\nstatus\nset $_ user=99",
+        ));
     });
 }
 
@@ -220,7 +219,12 @@ fn errors_of_the_database_say_nothing_of_what_is_masked() {
             // The failing row is not shown, the check is.
             keeps(&shell.script("set user 1 note=bad\ncommit").fails(1).stderr_has("check"));
             keeps(&shell.script(format!("set user 2 jwt_secret='{SECRET}J'\ncommit")).fails(1));
-            keeps(&shell.script(format!("set user 2 api_key='{SECRET}2' note=loud\ncommit")).fails(1).stderr_has("no ********, no"));
+            keeps(
+                &shell
+                    .script(format!("set user 2 api_key='{SECRET}2' note=loud\ncommit"))
+                    .fails(1)
+                    .stderr_has("no ********, no"),
+            );
             // What is not masked is still told.
             shell.script("set user 2 name=ann\ncommit").fails(1).stderr_has("ann");
         } else {
@@ -230,7 +234,12 @@ fn errors_of_the_database_say_nothing_of_what_is_masked() {
                      select raise(abort, 'no, no'); end\n",
                 )
                 .ok();
-            keeps(&shell.script(format!("set user 2 api_key='{SECRET}2' note=loud\ncommit")).fails(1).stderr_has("no, no"));
+            keeps(
+                &shell
+                    .script(format!("set user 2 api_key='{SECRET}2' note=loud\ncommit"))
+                    .fails(1)
+                    .stderr_has("no, no"),
+            );
         }
     });
 }
@@ -254,10 +263,23 @@ fn a_masked_column_names_no_record() {
 fn sql_and_dumps_say_that_they_show_it() {
     both(|| {
         let shell = accounts();
-        shell.script(".sql select * from users").ok().stdout_has(SECRET).stderr_has("SQL knows no masks: api_key, jwt_secret");
-        shell.script(".sql select api_key as x from users").ok().stdout_has(SECRET).stderr_has("api_key is shown as it is");
+        shell
+            .script(".sql select * from users")
+            .ok()
+            .stdout_has(SECRET)
+            .stderr_has("SQL knows no masks: api_key, jwt_secret");
+        shell
+            .script(".sql select api_key as x from users")
+            .ok()
+            .stdout_has(SECRET)
+            .stderr_has("api_key is shown as it is");
         shell.script(".sql select name from users").ok().stderr_lacks("mask");
-        shell.script(".dump").ok().stdout_has(SECRET).stderr_has("masked fields are written as they are").stderr_has("user.api_key");
+        shell
+            .script(".dump")
+            .ok()
+            .stdout_has(SECRET)
+            .stderr_has("masked fields are written as they are")
+            .stderr_has("user.api_key");
         shell.script(".unmask user.api_key\n.sql select api_key from users").ok().stderr_lacks("SQL knows");
     });
 }

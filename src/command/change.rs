@@ -19,9 +19,8 @@ pub(super) fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Val
     if let Some(Value::Text(text)) = entity.natural_key.and_then(&value) {
         return [&entity.name, " ", text].concat();
     }
-    let known = |at: &usize| {
-        value(*at).filter(|value| !value.is_null()).map(|value| quote_shown(&entity.columns[*at], value))
-    };
+    let known =
+        |at: &usize| value(*at).filter(|value| !value.is_null()).map(|value| quote_shown(&entity.columns[*at], value));
     let key: Option<Vec<String>> = entity.key.iter().map(known).collect();
     match key {
         Some(key) if key.len() == 1 => format!("{} {}", entity.name, key.concat()),

@@ -275,8 +275,11 @@ impl Importer {
                 Slot::Column(at) => {
                     let column = &model.columns[*at];
                     if column.masked && value.as_text() == Some(MASK) {
-                        return Err(Error::invalid(format!("{} is masked in this file: its value is not there", column.name))
-                            .hint("leave the column out, or `.unmask` it before `.export`"));
+                        return Err(Error::invalid(format!(
+                            "{} is masked in this file: its value is not there",
+                            column.name
+                        ))
+                        .hint("leave the column out, or `.unmask` it before `.export`"));
                     }
                     // An empty field is NULL where that is allowed, and an empty text where it is not.
                     let empty = value.is_null() && !column.nullable && !column.numbered;

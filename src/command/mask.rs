@@ -64,7 +64,10 @@ pub fn show(unmasked: &[(String, String)], catalog: &mut Catalog) {
 /// `Refused`, with the command's name.
 pub fn unlocked(command: &str, context: &Context) -> Result<()> {
     if context.masks_locked {
-        return Err(Error::new(ErrorKind::Refused, format!("masked fields stay masked here, so there is no {command}")));
+        return Err(Error::new(
+            ErrorKind::Refused,
+            format!("masked fields stay masked here, so there is no {command}"),
+        ));
     }
     Ok(())
 }

@@ -270,7 +270,8 @@ fn difference(change: &Change, catalog: &Catalog, front: &mut dyn Front) -> Resu
             let width = widest(&mut set.iter().map(|(at, _)| *at));
             for ((at, new), (_, old)) in set.iter().zip(base) {
                 let column = &model.columns[*at];
-                let text = format!("{}  {} -> {}", field(*at, width), quote_shown(column, old), quote_shown(column, new));
+                let text =
+                    format!("{}  {} -> {}", field(*at, width), quote_shown(column, old), quote_shown(column, new));
                 front.marked('~', &text)?;
             }
         }

@@ -1,8 +1,8 @@
 //! The door for an application's own Diesel types: `table!`, `derive(Identifiable)` and `derive(Associations)` say what
 //! there is, and a few calls add what they cannot say.
 
-use crate::model::secret::looks_secret;
 use crate::model::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
+use crate::model::secret::looks_secret;
 use crate::model::{
     Cardinality, Catalog, Column, ColumnDefault, DataType, Entity, EntityKind, ForeignKey, IN_DATABASE, Index,
     ReferentialAction, Relationship, Value, complete, infer, widen,

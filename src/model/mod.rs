@@ -15,7 +15,7 @@ pub use catalog::{Catalog, EntityId, ExtraCommand};
 pub use complete::{complete, widen};
 pub use convert::FromValue;
 pub use entity::{
-    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, MASK, ReferentialAction,
-    Relationship,
+    Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, MASK,
+    ReferentialAction, Relationship,
 };
 pub use value::{Cell, DataType, Value, timestamp_text};

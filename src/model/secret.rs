@@ -37,9 +37,7 @@ pub fn names_secret(name: &str) -> bool {
             || ENDINGS.iter().any(|ending| word.ends_with(ending))
             || ["key", "keys"].iter().any(|key| word.strip_suffix(key).is_some_and(|sort| KEYS.contains(&sort)))
     };
-    let together = |pair: &[&str]| {
-        KEYS.contains(&pair[0]) && matches!(pair[1], "key" | "keys" | "code" | "codes")
-    };
+    let together = |pair: &[&str]| KEYS.contains(&pair[0]) && matches!(pair[1], "key" | "keys" | "code" | "codes");
     words.iter().any(alone) || words.windows(2).any(together)
 }
 
@@ -62,13 +60,43 @@ mod tests {
     #[test]
     fn secrets_are_known_by_their_names() {
         for name in [
-            "password", "Password", "password_hash", "passwordHash", "hashed_password", "user_passwd", "pwd", "jwt_secret",
-            "client_secret", "clientsecret", "private_key", "privateKey", "totp_2fa_secret", "api_key", "apikey", "API_KEY",
-            "token", "refresh_token", "accessToken", "session_key", "credentials", "recovery_codes", "master_password_hint",
+            "password",
+            "Password",
+            "password_hash",
+            "passwordHash",
+            "hashed_password",
+            "user_passwd",
+            "pwd",
+            "jwt_secret",
+            "client_secret",
+            "clientsecret",
+            "private_key",
+            "privateKey",
+            "totp_2fa_secret",
+            "api_key",
+            "apikey",
+            "API_KEY",
+            "token",
+            "refresh_token",
+            "accessToken",
+            "session_key",
+            "credentials",
+            "recovery_codes",
+            "master_password_hint",
         ] {
             assert!(looks_secret(name, &DataType::Text(None)), "{name}");
         }
-        for name in ["secretary", "tokenizer", "key", "foreign_key", "token_type", "password_changed_at", "session", "monkey", "opt_in"] {
+        for name in [
+            "secretary",
+            "tokenizer",
+            "key",
+            "foreign_key",
+            "token_type",
+            "password_changed_at",
+            "session",
+            "monkey",
+            "opt_in",
+        ] {
             assert!(!names_secret(name), "{name}");
         }
     }

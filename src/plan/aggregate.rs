@@ -46,10 +46,12 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
             (Some(Box::new(Expr::Column(column))), data_type)
         }
     };
-    let mut outputs = masks::open_columns(catalog, &command.by, columns(&command.by, &mut scope, catalog, &mut aliases)?)?;
+    let mut outputs =
+        masks::open_columns(catalog, &command.by, columns(&command.by, &mut scope, catalog, &mut aliases)?)?;
     let group_by: Vec<Expr> = outputs.iter().map(|output| output.expr.clone()).collect();
     let value = Expr::Aggregate(command.function, of);
-    outputs.push(Output { expr: value.clone(), column: HeaderColumn { name: name.to_owned(), data_type, masked: false } });
+    outputs
+        .push(Output { expr: value.clone(), column: HeaderColumn { name: name.to_owned(), data_type, masked: false } });
     let mut keys = Vec::with_capacity(command.order.len());
     for key in &command.order {
         // `order by count` means the number itself.
@@ -97,7 +99,8 @@ pub fn distinct(command: &Distinct<'_>, resolver: &mut dyn Resolver) -> Result<(
         filter.push(Conditions { resolver, aliases: &mut aliases }.resolve(condition, &mut scope)?);
     }
     let catalog = resolver.catalog();
-    let outputs = masks::open_columns(catalog, &command.fields, columns(&command.fields, &mut scope, catalog, &mut aliases)?)?;
+    let outputs =
+        masks::open_columns(catalog, &command.fields, columns(&command.fields, &mut scope, catalog, &mut aliases)?)?;
     let mut keys = order(&command.order, &mut scope, catalog, &mut aliases)?;
     if let Some(at) = keys.iter().position(|key| !outputs.iter().any(|output| output.expr == key.expr)) {
         return Err(Error::invalid("order by one of the distinct fields").at(command.order[at].path.span()));

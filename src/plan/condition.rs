@@ -29,12 +29,10 @@ impl Conditions<'_> {
             Condition::Or(parts) => Ok(Expr::Or(self.all(parts, scope)?)),
             Condition::Not(inner) => Ok(not(self.resolve(inner, scope)?, true)),
             Condition::Compare(left, op, right) => self.compare(left, *op, right, scope),
-            Condition::Text(operand, op, pattern, negated) => {
-                self.on(operand, scope, *negated, &mut |this, side| {
-                    this.open(operand, &side)?;
-                    this.text(side, *op, pattern)
-                })
-            }
+            Condition::Text(operand, op, pattern, negated) => self.on(operand, scope, *negated, &mut |this, side| {
+                this.open(operand, &side)?;
+                this.text(side, *op, pattern)
+            }),
             Condition::In(operand, items, negated) => {
                 self.on(operand, scope, *negated, &mut |this, side| this.membership(side, items))
             }
@@ -155,14 +153,12 @@ impl Conditions<'_> {
                 .at(literal.span)
                 .hint("one side must be a field of the model")),
             (Operand::Literal(_), _) => self.compare(right, flip(op), left, scope),
-            (_, Operand::Literal(literal)) => {
-                self.on(left, scope, false, &mut |this, side| {
-                    if !matches!(op, CompareOp::Eq | CompareOp::Ne) {
-                        this.open(left, &side)?;
-                    }
-                    this.compare_literal(side, op, literal)
-                })
-            }
+            (_, Operand::Literal(literal)) => self.on(left, scope, false, &mut |this, side| {
+                if !matches!(op, CompareOp::Eq | CompareOp::Ne) {
+                    this.open(left, &side)?;
+                }
+                this.compare_literal(side, op, literal)
+            }),
             (_, Operand::Path(path)) => {
                 let other = scope.column(path, self.resolver.catalog(), self.aliases)?;
                 masks::open_at(self.resolver.catalog(), other, path.span())?;
@@ -196,9 +192,7 @@ impl Conditions<'_> {
     /// Refuses a masked column where its values would show through.
     fn open(&self, operand: &Operand<'_>, side: &Side<'_>) -> Result<()> {
         match (operand, side) {
-            (Operand::Path(path), Side::Expr(expr, _)) => {
-                masks::open_expr(self.resolver.catalog(), expr, path.span())
-            }
+            (Operand::Path(path), Side::Expr(expr, _)) => masks::open_expr(self.resolver.catalog(), expr, path.span()),
             _ => Ok(()),
         }
     }

@@ -105,12 +105,7 @@ impl Session {
         Some(if with.is_empty() {
             error
         } else {
-            error.hint(format!(
-                "delete them too: `delete {} {} with {}`",
-                model.name,
-                named,
-                with.join(", ")
-            ))
+            error.hint(format!("delete them too: `delete {} {} with {}`", model.name, named, with.join(", ")))
         })
     }
 
@@ -132,8 +127,12 @@ impl Session {
             Error::new(ErrorKind::Conflict, format!("{name} was changed by someone else since it was read"));
         for (column, old) in base.iter().filter(|(column, old)| theirs[*column] != *old) {
             let known = &model.columns[*column];
-            let mut line =
-                format!("{}: was {}, is now {}", known.name, quote_shown(known, old), quote_shown(known, &theirs[*column]));
+            let mut line = format!(
+                "{}: was {}, is now {}",
+                known.name,
+                quote_shown(known, old),
+                quote_shown(known, &theirs[*column])
+            );
             if let Some((_, yours)) = set.iter().find(|(changed, _)| changed == column) {
                 line.push_str(&format!(", yours is {}", quote_shown(known, yours)));
             }

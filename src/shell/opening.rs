@@ -97,7 +97,16 @@ impl Opening {
         };
         let opening = self.clone();
         let models: crate::command::Models = Box::new(move |store| opening.catalog(store));
-        Ok(Opened { session, name, prompt, version, migrating, protected: self.protected, masks_locked: self.masks_locked, models })
+        Ok(Opened {
+            session,
+            name,
+            prompt,
+            version,
+            migrating,
+            protected: self.protected,
+            masks_locked: self.masks_locked,
+            models,
+        })
     }
 
     /// Keeps what is staged in a file, and says what is left there from before.

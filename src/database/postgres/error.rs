@@ -1,8 +1,8 @@
 //! PostgreSQL's errors in the shell's words.
 
 use crate::database::secret;
-use crate::model::{Catalog, EntityId};
 use crate::model::secret::names_secret;
+use crate::model::{Catalog, EntityId};
 use crate::plan::query::Statement;
 use crate::{Error, ErrorKind};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
@@ -21,9 +21,7 @@ const LOST: [&str; 6] = [
 /// the kinds that it knows, messages tell the rest.
 pub fn translate(error: &DieselError) -> Error {
     // Without a statement of the models' own, names alone tell what is secret.
-    translated(error, &|details, _| {
-        !details.contains(")=(") || names_only(details, |name| !names_secret(name))
-    })
+    translated(error, &|details, _| !details.contains(")=(") || names_only(details, |name| !names_secret(name)))
 }
 
 /// [`translate`] for a statement of the models: nothing in the error tells what a masked column holds.

@@ -289,8 +289,8 @@ impl Store for PgStore {
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
         let query = Dynamic { catalog, statement };
-        let rows =
-            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate_of(&e, catalog, statement))?;
+        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query)
+            .map_err(|e| translate_of(&e, catalog, statement))?;
         let mut buffer = RowBuffer::default();
         for row in rows {
             buffer.read(&row.map_err(|e| translate_of(&e, catalog, statement))?);

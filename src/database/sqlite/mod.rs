@@ -233,8 +233,8 @@ impl Store for SqliteStore {
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
-        let rows =
-            LoadConnection::load(&mut self.connection, Dynamic { catalog, statement }).map_err(|e| told(&e, catalog, statement))?;
+        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement })
+            .map_err(|e| told(&e, catalog, statement))?;
         let mut buffer = RowBuffer::for_statement(catalog, statement);
         for row in rows {
             buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
