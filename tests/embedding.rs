@@ -693,6 +693,7 @@ fn migrations_are_written_from_the_registered_models() {
                     .max_length(users::username, longest)
                     .unique(users::username, "users_username_key")
                     .default_sql(users::password, "'!'")
+                    .not_masked(users::password)
                     .check_sql("an_address", "email LIKE '%@%'")
             })
             .model_with::<Post>("post", |post| post.numbered().index(posts::user_id, "posts_user_id_idx"))
@@ -724,4 +725,28 @@ fn migrations_are_written_from_the_registered_models() {
     let (_, messages, status) = run(shell(60), "db migrate longer\ndb upgrade\ndb check\ndb downgrade\ndb upgrade");
     assert_eq!(status, 0, "{messages}");
     assert_eq!(run(shell(60).protected(), ".reset").2, 1);
+}
+
+#[test]
+fn masks_may_be_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("site.db");
+    let shell = || {
+        Shell::builder()
+            .model_with::<User>("user", |user| user.numbered().display(users::username))
+            .database(database.to_str().unwrap())
+            .create()
+    };
+    let made = "db create-all\nadd user username=john email=j@x password=xyzzy\ncommit";
+    assert_eq!(run(shell(), made).2, 0);
+    // A password is masked though nobody said so.
+    assert!(run(shell(), "user 1").0.contains("********"));
+    assert!(run(shell(), ".unmask user.password\nuser 1").0.contains("xyzzy"));
+    for command in [".unmask user.password", ".sql select * from users", ".dump", ".copy-to other.db users"] {
+        let (output, messages, status) = run(shell().lock_masks(), command);
+        assert_eq!(status, 1, "{output}{messages}");
+        assert!(messages.contains("masked fields stay masked here"), "{messages}");
+        assert!(!output.contains("xyzzy"), "{output}");
+    }
+    assert!(run(shell().lock_masks(), ".unmask").0.contains("user.password"));
 }
