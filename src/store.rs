@@ -1,10 +1,10 @@
 //! The port to a database: what the session and the commands need, without naming Diesel.
 
-use crate::Result;
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
 use crate::model::{Catalog, Cell, EntityId};
 use crate::plan::query::Statement;
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// What differs between backends, as facts in one place.
@@ -36,6 +36,17 @@ pub struct RawOutcome {
     pub affected: usize,
     /// Whether tables, views or indexes were made or changed.
     pub changed_schema: bool,
+}
+
+/// What came of a statement that was to run only if it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// It reads, and has run.
+    Read(RawOutcome),
+    /// It writes, by the database's word. Nothing was written.
+    Writes,
+    /// It runs in no transaction, so it could not be tried.
+    Alone,
 }
 
 /// Receives the column names of a raw statement once, then its rows.
@@ -235,8 +246,18 @@ pub trait Store {
     /// Runs one SQL statement as a person typed it.
     ///
     /// # Errors
-    /// As `query`.
+    /// As `query`; `Refused` where another statement stands behind it.
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome>;
+
+    /// Runs one SQL statement as a person typed it, if it only reads: the database is asked, not its words. `open` says
+    /// whether a transaction of ours is open, which is then as it was before.
+    ///
+    /// # Errors
+    /// As `raw`; `Refused` where it would write and the database is open for reading only.
+    fn attempt(&mut self, sql: &str, open: bool, sink: &mut dyn RawSink) -> Result<Attempt>;
+
+    /// Whether an error says that a statement cannot run in a transaction.
+    fn needs_no_transaction(&self, error: &Error, sql: &str) -> bool;
 
     /// The connection itself, for an application that knows its type.
     fn connection(&mut self) -> &mut dyn std::any::Any;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use diesel_shell::database::url::Address;
-use diesel_shell::database::{self, Builtin};
+use diesel_shell::database::{self, Builtin, Open};
 use diesel_shell::migrations::{self, project::Project};
 use diesel_shell::outcome::{Level, Report as _};
 use diesel_shell::render::Renderer;
@@ -30,6 +30,16 @@ pub struct How {
     pub project: Option<Project>,
 }
 
+impl How {
+    const fn access(&self, create: bool) -> Open {
+        match (self.read_only, create) {
+            (true, _) => Open::Reading,
+            (false, true) => Open::Create,
+            (false, false) => Open::Existing,
+        }
+    }
+}
+
 fn builtin() -> Builtin {
     Builtin {
         sqlite: Box::new(microblog::MIGRATIONS),
@@ -50,13 +60,14 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     let path = folder.join("microblog.db");
     let fresh = !path.exists();
     let address = Address::Sqlite(path.clone());
-    let (mut store, _) = database::open(&address, fresh, builtin())?;
     if fresh {
+        let (mut store, _) = database::open(&address, Open::Create, builtin())?;
         for revision in store.revisions()? {
             migrations::run::run(&mut *store, &revision, true)?;
         }
         renderer.notice(Level::Info, &format!("created the microblog at {}", path.display()))?;
     }
+    let (mut store, _) = database::open(&address, how.access(false), builtin())?;
     let project = how.project.clone().filter(|project| continues(project, &mut *store));
     if let Some(project) = &project {
         project.attach(&mut *store)?;
@@ -80,7 +91,7 @@ fn continues(project: &Project, store: &mut dyn Store) -> bool {
 /// `Connection` and `Usage`, with the way out.
 pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
     let address = Address::parse(url);
-    let (mut store, name) = database::open(&address, how.create, builtin())?;
+    let (mut store, name) = database::open(&address, how.access(how.create), builtin())?;
     // In a project its tables are what they are; elsewhere they may be the microblog's.
     let models = match &how.project {
         Some(project) => {

@@ -160,8 +160,8 @@ macro_rules! methods {
         }
 
         fn prepare_migrations(&mut self) -> Result<()> {
-            let sql = format!("{}; {};", migrations::TABLE.trim().trim_end_matches(';'), migrations::RECORDS);
-            self.batch(&sql)
+            self.batch(migrations::TABLE)?;
+            self.batch(migrations::RECORDS)
         }
 
         fn record(&mut self, version: &str, applied: bool, texts: Option<(&str, Option<&str>)>) -> Result<()> {
@@ -197,10 +197,6 @@ macro_rules! methods {
 
         fn run_code(&mut self, version: &str, up: bool) -> Result<()> {
             migrations::run_code(&mut self.connection, self.migrations.as_ref(), version, up)
-        }
-
-        fn batch(&mut self, sql: &str) -> Result<()> {
-            self.connection.batch_execute(sql).map_err(|e| translate(&e))
         }
 
         fn definition(&mut self) -> Result<Schema> {

@@ -13,7 +13,8 @@ mod version;
 
 use crate::store::Store;
 use crate::{Error, Result};
-use sqlite::{Open, SqliteStore};
+pub use sqlite::Open;
+use sqlite::SqliteStore;
 use url::Address;
 pub use version::backends;
 
@@ -78,17 +79,17 @@ pub fn adopt(connection: Connection, migrations: &source::Sources) -> Result<(Bo
 ///
 /// # Errors
 /// `Connection`, with the way out; passwords are left out.
-pub fn open(address: &Address, create: bool, migrations: Builtin) -> Result<(Box<dyn Store>, String)> {
+pub fn open(address: &Address, how: Open, migrations: Builtin) -> Result<(Box<dyn Store>, String)> {
     match address {
         Address::Sqlite(path) => {
-            let mut store = SqliteStore::open(path, if create { Open::Create } else { Open::Existing })?;
+            let mut store = SqliteStore::open(path, how)?;
             store.set_migrations(migrations.sqlite);
             let name = path.file_stem().map_or_else(|| "sqlite".into(), |stem| stem.to_string_lossy().into_owned());
             Ok((Box::new(store), name))
         }
         #[cfg(feature = "postgres")]
         Address::Postgres(url) => {
-            let mut store = postgres::PgStore::open(url)?;
+            let mut store = postgres::PgStore::open(url, how == Open::Reading)?;
             store.set_migrations(migrations.postgres);
             let name = store.database()?;
             Ok((Box::new(store), name))

@@ -11,7 +11,7 @@ use crate::command::{Context, Own, OwnCommand, Setting};
 use crate::database::register::{Model, ModelBuilder, Models, Owned};
 use crate::database::source::{AnyMigrations, Sources, SqliteMigrations};
 use crate::database::url::Address;
-use crate::database::{self, Connection};
+use crate::database::{self, Connection, Open};
 use crate::language::table;
 use crate::migrations::project::Project;
 use crate::migrations::run;
@@ -450,7 +450,13 @@ impl Builder {
             Some(Source::Opened(opened)) => *opened,
             Some(Source::Url(url)) => {
                 let address = Address::parse(&url);
-                let (store, name) = open(&address, self.create, &self.migrations)?;
+                let how = match (opening.read_only, self.create) {
+                    // What is to be brought up to date is closed to writing afterwards.
+                    (true, _) if !self.upgrade => Open::Reading,
+                    (_, true) => Open::Create,
+                    _ => Open::Existing,
+                };
+                let (store, name) = open(&address, how, &self.migrations)?;
                 start(store, name, &address.key(), self.upgrade, &opening, &mut renderer)?
             }
             Some(Source::Connection(connection)) => {
@@ -493,7 +499,8 @@ impl Builder {
         let opener = self.opener.unwrap_or_else(|| {
             Box::new(move |url| {
                 let address = Address::parse(url);
-                let (mut store, name) = open(&address, false, &migrations)?;
+                let how = if other.read_only { Open::Reading } else { Open::Existing };
+                let (mut store, name) = open(&address, how, &migrations)?;
                 if let Some(project) = &other.project {
                     project.attach(&mut *store)?;
                 }
@@ -559,8 +566,8 @@ impl Write for Shared {
     }
 }
 
-fn open(address: &Address, create: bool, migrations: &Sources) -> Result<(Box<dyn Store>, String)> {
-    let (mut store, name) = database::open(address, create, migrations.for_connection())?;
+fn open(address: &Address, how: Open, migrations: &Sources) -> Result<(Box<dyn Store>, String)> {
+    let (mut store, name) = database::open(address, how, migrations.for_connection())?;
     if !migrations.are_for(address) {
         store.forget_migrations();
     }

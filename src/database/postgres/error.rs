@@ -53,6 +53,7 @@ fn known(
         | DatabaseErrorKind::ExclusionViolation => ErrorKind::Constraint,
         DatabaseErrorKind::SerializationFailure => ErrorKind::Busy,
         DatabaseErrorKind::ClosedConnection => ErrorKind::Connection,
+        DatabaseErrorKind::ReadOnlyTransaction => ErrorKind::Refused,
         _ if lost => ErrorKind::Connection,
         _ if message.contains("deadlock detected") || message.contains("restart transaction") => ErrorKind::Busy,
         _ if message.contains("canceling statement due to user request") => ErrorKind::Interrupted,

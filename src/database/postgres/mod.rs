@@ -10,9 +10,10 @@ use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::definition::{Dialect, Schema};
 use crate::model::infer::TableFacts;
-use crate::model::{Catalog, EntityId};
+use crate::model::{Catalog, Cell, EntityId};
 use crate::plan::query::Statement;
-use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::text::sql::tokens;
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
@@ -54,14 +55,31 @@ pub struct PgStore {
     process: i32,
 }
 
-fn establish(url: &str) -> Result<(PgConnection, i32)> {
-    let mut connection = PgConnection::establish(url).map_err(|cause| {
+/// What closes a session to writing.
+const READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+fn establish(url: &str, read_only: bool) -> Result<(PgConnection, i32)> {
+    let connected = if read_only {
+        // In the start packet: not even the first query can write.
+        let closed = super::url::with_options(url, "-c default_transaction_read_only=on");
+        match PgConnection::establish(&closed) {
+            // A pooler may know no options; it is told before anything else.
+            Err(cause) if cause.to_string().contains("unsupported startup parameter") => PgConnection::establish(url),
+            done => done,
+        }
+    } else {
+        PgConnection::establish(url)
+    };
+    let mut connection = connected.map_err(|cause| {
         let text = cause.to_string();
         Error::new(
             ErrorKind::Connection,
             format!("cannot connect: {}", super::url::without_password(text.trim_end(), url)),
         )
     })?;
+    if read_only {
+        connection.batch_execute(READ_ONLY).map_err(|e| translate(&e))?;
+    }
     let process = prepare(&mut connection)?;
     Ok((connection, process))
 }
@@ -69,7 +87,7 @@ fn establish(url: &str) -> Result<(PgConnection, i32)> {
 /// Tells a connection what every one is told, and asks for its process.
 fn prepare(connection: &mut PgConnection) -> Result<i32> {
     connection.batch_execute(SETTINGS).map_err(|e| translate(&e))?;
-    let process = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_backend_pid()"))
+    let process = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_catalog.pg_backend_pid()"))
         .get_result(connection)
         // An engine without processes cannot be asked to cancel by one.
         .unwrap_or(0);
@@ -77,13 +95,16 @@ fn prepare(connection: &mut PgConnection) -> Result<i32> {
 }
 
 impl PgStore {
-    /// Connects. Whatever the URL does not say comes from PG* variables, service files and `.pgpass`, as libpq has it.
+    /// Connects; for reading alone the server is told so before the first query. Whatever the URL does not say comes from PG*
+    /// variables, service files and `.pgpass`, as libpq has it.
     ///
     /// # Errors
     /// `Connection`, without the URL's password.
-    pub fn open(url: &str) -> Result<Self> {
-        let (connection, process) = establish(url)?;
-        Ok(Self::over(connection, process, Some(url.to_owned())))
+    pub fn open(url: &str, read_only: bool) -> Result<Self> {
+        let (connection, process) = establish(url, read_only)?;
+        let mut store = Self::over(connection, process, Some(url.to_owned()));
+        store.read_only = read_only;
+        Ok(store)
     }
 
     /// Takes over a connection that an application opened. The session's spelling of dates and the like is set on it; if
@@ -164,9 +185,46 @@ impl PgStore {
         diesel::select(asked).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
+    /// Makes an empty schema for the open transaction and puts it first. Types and functions of the ordinary schemas stay in
+    /// reach.
+    fn begin_scratch(&mut self) -> Result<()> {
+        use diesel::sql_types::Text;
+        self.batch("CREATE SCHEMA __diesel_shell_scratch")?;
+        let path: String =
+            diesel::select(diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')"))
+                .get_result(&mut self.connection)
+                .map_err(|e| translate(&e))?;
+        let path = if path.trim().is_empty() { path } else { format!(", {path}") };
+        let set = diesel::dsl::sql::<Text>("pg_catalog.set_config('search_path', ")
+            .bind::<Text, _>(format!("__diesel_shell_scratch{path}"))
+            .sql(", true)");
+        diesel::select(set).get_result::<String>(&mut self.connection).map(drop).map_err(|e| translate(&e))
+    }
+
     /// Gives the connection the migrations that `db` works with.
     pub fn set_migrations(&mut self, migrations: Migrations<Pg>) {
         self.migrations = Some(migrations);
+    }
+}
+
+/// Why nothing is written.
+fn closed(error: &Error) -> Error {
+    Error::new(ErrorKind::Refused, format!("this database is open for reading only ({})", error.message))
+}
+
+/// Notes whether anything of a result has been handed on.
+struct Watched<'s> {
+    sink: &'s mut dyn RawSink,
+    begun: bool,
+}
+
+impl RawSink for Watched<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<()> {
+        self.begun = true;
+        self.sink.columns(names)
+    }
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
+        self.sink.row(cells)
     }
 }
 
@@ -183,7 +241,12 @@ impl Store for PgStore {
     }
 
     fn begin(&mut self, write: bool) -> Result<()> {
-        self.batch(if write { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
+        self.batch(match (write, self.read_only) {
+            (false, _) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            // Said each time: the default can be set by whoever may type SQL.
+            (true, true) => "BEGIN READ ONLY",
+            (true, false) => "BEGIN",
+        })
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -207,15 +270,16 @@ impl Store for PgStore {
     }
 
     fn back_to_savepoint(&mut self) -> Result<()> {
-        self.batch("ROLLBACK TO SAVEPOINT diesel_shell; RELEASE SAVEPOINT diesel_shell")
+        self.batch("ROLLBACK TO SAVEPOINT diesel_shell")?;
+        self.batch("RELEASE SAVEPOINT diesel_shell")
     }
 
     fn reconnect(&mut self) -> Result<()> {
         let url = self.url.as_deref().ok_or_else(|| {
             Error::new(ErrorKind::Connection, "the application opened the connection, so only it can open another")
         })?;
-        (self.connection, self.process) = establish(url)?;
-        if self.read_only { self.set_read_only() } else { Ok(()) }
+        (self.connection, self.process) = establish(url, self.read_only)?;
+        Ok(())
     }
 
     fn transaction_id(&mut self) -> Result<Option<String>> {
@@ -250,7 +314,7 @@ impl Store for PgStore {
 
     fn set_read_only(&mut self) -> Result<()> {
         self.read_only = true;
-        self.batch("SET default_transaction_read_only = on")
+        self.batch(READ_ONLY)
     }
 
     fn is_read_only(&self) -> bool {
@@ -342,9 +406,9 @@ impl Store for PgStore {
             matches!(word.as_str(), "select" | "with" | "values" | "table" | "show" | "explain" | "fetch" | "execute");
         if !reads && !returns {
             let affected = row::RawQuery(sql).execute(&mut self.connection).map_err(|e| translate(&e))?;
-            let schema =
-                matches!(word.as_str(), "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke");
-            return Ok(RawOutcome { affected, changed_schema: schema });
+            // Whatever is no change of rows may change what there is, or which of it is seen.
+            let rows = matches!(word.as_str(), "insert" | "update" | "delete" | "merge");
+            return Ok(RawOutcome { affected, changed_schema: !rows });
         }
         let mut count = 0;
         // Arrays, ranges and other types arrive in forms of their own; a query can be asked for their text instead.
@@ -354,6 +418,62 @@ impl Store for PgStore {
         }
         let writes = returns && !matches!(word.as_str(), "select" | "values" | "table" | "show" | "explain");
         Ok(RawOutcome { affected: if writes { count } else { 0 }, changed_schema: false })
+    }
+
+    fn attempt(&mut self, sql: &str, open: bool, sink: &mut dyn RawSink) -> Result<Attempt> {
+        if open {
+            self.savepoint()?;
+            self.batch("SET LOCAL transaction_read_only = on")?;
+        } else {
+            self.batch("BEGIN READ ONLY")?;
+        }
+        // Behind the first query nothing turns a transaction back to writing:
+        // <https://www.postgresql.org/docs/current/sql-set-transaction.html>.
+        self.batch("SELECT 1")?;
+        let mut watched = Watched { sink, begun: false };
+        let done = self.raw(sql, &mut watched);
+        let begun = watched.begun;
+        let ended = match (&done, open) {
+            (Ok(_), true) => self.release(),
+            (Ok(_), false) => self.commit(),
+            (Err(error), _) if error.kind == ErrorKind::Connection => Ok(()),
+            (Err(_), true) => self.back_to_savepoint(),
+            (Err(_), false) => self.rollback(),
+        };
+        if self.read_only && !open {
+            // Settings stay, this one excepted.
+            ended.and_then(|()| self.batch(READ_ONLY))?;
+        } else {
+            ended?;
+        }
+        match done {
+            Ok(outcome) => Ok(Attempt::Read(outcome)),
+            Err(error) if self.read_only && error.kind == ErrorKind::Refused => Err(closed(&error)),
+            Err(error) if begun && error.kind == ErrorKind::Refused => Err(Error::new(
+                ErrorKind::Refused,
+                format!("it gave rows before it came to write, and was stopped: {}", error.message),
+            )
+            .hint("nothing was written; put what writes into a statement of its own")),
+            Err(error) if error.kind == ErrorKind::Refused => Ok(Attempt::Writes),
+            Err(error) if self.needs_no_transaction(&error, sql) => {
+                if self.read_only { Err(closed(&error)) } else { Ok(Attempt::Alone) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn needs_no_transaction(&self, error: &Error, sql: &str) -> bool {
+        // The server's words are in its language; these are the statements that its manual names.
+        let named = || {
+            let words = tokens(sql, false).unwrap_or_default();
+            let is = |at: usize, word: &str| words.get(at).is_some_and(|token| token.is(word));
+            is(0, "VACUUM")
+                || is(0, "REINDEX")
+                || (is(0, "ALTER") && is(1, "SYSTEM"))
+                || ((is(0, "CREATE") || is(0, "DROP") || is(0, "ALTER")) && (is(1, "DATABASE") || is(1, "TABLESPACE")))
+                || words.iter().any(|token| token.is("CONCURRENTLY"))
+        };
+        error.kind == ErrorKind::Database && (error.message.contains("transaction block") || named())
     }
 
     fn connection(&mut self) -> &mut dyn std::any::Any {
@@ -366,7 +486,7 @@ impl Store for PgStore {
             Box::new(move || {
                 // From a connection of its own; if that fails there is nobody to tell.
                 if let Ok(mut other) = PgConnection::establish(&url) {
-                    let _ = other.batch_execute(&format!("SELECT pg_cancel_backend({process})"));
+                    let _ = other.batch_execute(&format!("SELECT pg_catalog.pg_cancel_backend({process})"));
                 }
             })
         })
@@ -387,15 +507,14 @@ impl Store for PgStore {
 
     migrations::methods!();
 
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        // By the extended protocol, in which the server takes one statement and no more.
+        diesel::sql_query(sql).execute(&mut self.connection).map(drop).map_err(|e| translate(&e))
+    }
+
     fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
-        let path: String =
-            diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_setting('search_path')"))
-                .get_result(&mut self.connection)
-                .map_err(|e| translate(&e))?;
-        // Types and functions of the ordinary schemas stay in reach.
-        self.batch("BEGIN; CREATE SCHEMA __diesel_shell_scratch")?;
-        let done =
-            self.batch(&format!("SET LOCAL search_path = __diesel_shell_scratch, {path}")).and_then(|()| work(self));
+        self.batch("BEGIN")?;
+        let done = self.begin_scratch().and_then(|()| work(self));
         self.rollback()?;
         done
     }

@@ -1,5 +1,5 @@
-//! The raw handle of a connection, for `sqlite3_interrupt`: Diesel keeps it to itself, but SQLite hands it to every
-//! automatic extension when a connection opens (<https://www.sqlite.org/c3ref/auto_extension.html>).
+//! The raw handle of a connection, for `sqlite3_interrupt` and the guard: Diesel keeps it to itself, but SQLite hands it to
+//! every automatic extension when a connection opens (<https://www.sqlite.org/c3ref/auto_extension.html>).
 
 #![allow(unsafe_code, reason = "sqlite3_interrupt and sqlite3_auto_extension have no safe wrapper")]
 
@@ -37,12 +37,24 @@ impl Handle {
         Self(Arc::new(Mutex::new(Address(0))))
     }
 
+    /// Lends the raw connection; none where it is not known, or closed.
+    pub fn with<T>(&self, work: impl FnOnce(*mut sqlite3) -> T) -> Option<T> {
+        // Held meanwhile: nothing closes the connection under the work.
+        let address = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (address.0 != 0).then(|| work(address.0 as *mut sqlite3))
+    }
+
+    /// Whether the raw connection is known.
+    pub fn is_known(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 != 0
+    }
+
     /// What interrupts the connection, from any thread.
     pub fn cancel(&self) -> Option<Cancel> {
-        let address = Arc::clone(&self.0);
-        if address.lock().unwrap_or_else(PoisonError::into_inner).0 == 0 {
+        if !self.is_known() {
             return None;
         }
+        let address = Arc::clone(&self.0);
         Some(Box::new(move || {
             let address = address.lock().unwrap_or_else(PoisonError::into_inner);
             if address.0 != 0 {

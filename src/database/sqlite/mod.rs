@@ -3,6 +3,7 @@
 mod definition;
 mod dialect;
 mod error;
+mod guard;
 mod interrupt;
 mod reflect;
 mod row;
@@ -13,13 +14,15 @@ use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
 use crate::model::{Catalog, EntityId};
 use crate::plan::query::Statement;
-use crate::store::{Applied, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::text::sql::{statements, tokens};
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::query_builder::QueryFragment;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel::{Connection, RunQueryDsl};
 use error::translate;
+use guard::{Guard, Nature};
 use row::RowBuffer;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +33,7 @@ pub struct SqliteStore {
     connection: SqliteConnection,
     migrations: Option<Migrations<Sqlite>>,
     folder: Option<PathBuf>,
-    read_only: bool,
+    guard: Option<Guard>,
     facts: Facts,
     echo: Option<Vec<String>>,
 }
@@ -42,20 +45,23 @@ pub enum Open {
     Existing,
     /// Created where it does not exist, in WAL mode.
     Create,
+    /// It must exist, and SQLite itself writes nothing to it.
+    Reading,
 }
 
 impl SqliteStore {
     /// Opens a database file, or `:memory:`.
     ///
     /// Foreign keys are enforced, which SQLite leaves off by default (<https://www.sqlite.org/foreignkeys.html>, §2),
-    /// and a lock held by someone else is waited for up to five seconds.
+    /// and a lock held by someone else is waited for up to five seconds. The file's schema is not trusted
+    /// (<https://www.sqlite.org/security.html>).
     ///
     /// # Errors
     /// `Connection` when the file is not there, not readable, or not a database.
     pub fn open(path: &Path, how: Open) -> Result<Self> {
         let memory = path == Path::new(":memory:");
         let exists = memory || path.exists();
-        if !exists && how == Open::Existing {
+        if !exists && how != Open::Create {
             return Err(Error::new(ErrorKind::Connection, format!("there is no database at {}", path.display()))
                 .hint("add --create to make a new one there"));
         }
@@ -69,19 +75,27 @@ impl SqliteStore {
             Error::new(ErrorKind::Connection, format!("the path {} is not valid UTF-8", path.display()))
         })?;
         // An absolute or dotted path: Diesel would read `file:` names as URIs and a leading `sqlite://` as a scheme.
-        let name = if memory || path.is_absolute() { name.to_owned() } else { format!("./{name}") };
+        let mut name = if memory || path.is_absolute() { name.to_owned() } else { format!("./{name}") };
+        if how == Open::Reading && !memory {
+            name = reading_uri(&name);
+        }
         let open_error = |cause: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Connection, format!("cannot open {}: {cause}", path.display()))
         };
         let (connection, handle) = interrupt::with_handle(|| SqliteConnection::establish(&name));
         let mut connection = connection.map_err(|cause| open_error(&cause))?;
+        guard::distrust(&handle);
         connection
             .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384; SELECT count(*) FROM sqlite_schema;")
             .map_err(|cause| open_error(&cause))?;
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
         }
-        Ok(Self::over(connection, handle))
+        let mut store = Self::over(connection, handle);
+        if how == Open::Reading {
+            store.set_read_only()?;
+        }
+        Ok(store)
     }
 
     /// Takes over a connection that an application opened, with the settings that it gave it. Its statements cannot be
@@ -101,7 +115,7 @@ impl SqliteStore {
             batch: 200,
             max_binds: 30_000,
         };
-        Self { handle, connection, migrations: None, folder: None, read_only: false, echo: None, facts }
+        Self { handle, connection, migrations: None, folder: None, guard: None, echo: None, facts }
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -116,6 +130,59 @@ impl SqliteStore {
         use diesel::sql_types::{Bool, Text};
         let asked = diesel::dsl::sql::<Bool>("EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ");
         diesel::select(asked.bind::<Text, _>(name).sql(")")).get_result(&mut self.connection).map_err(|e| translate(&e))
+    }
+
+    fn stream(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<()> {
+        let query = row::RawQuery(sql);
+        let rows = LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))?;
+        let mut buffer = RowBuffer::untyped();
+        let mut named = false;
+        for row in rows {
+            let row = row.map_err(|e| translate(&e))?;
+            if !named {
+                sink.columns(&row::names(&row))?;
+                named = true;
+            }
+            buffer.read(&row)?;
+            if !buffer.with_cells(|cells| sink.row(cells))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a statement of ours.
+    fn own(&mut self, sql: &'static str) -> Result<()> {
+        self.connection.batch_execute(sql).map_err(|e| self.told(&e))
+    }
+
+    /// An error in the shell's words.
+    fn told(&self, error: &diesel::result::Error) -> Error {
+        self.refused(translate(error))
+    }
+
+    /// Says why, where it is this connection's guard that refused.
+    fn refused(&self, error: Error) -> Error {
+        let denied = ["not authorized", "readonly database", "authorization denied", "prohibited"];
+        match self.guard {
+            Some(Guard::Reading) if denied.iter().any(|words| error.message.contains(words)) => {
+                Error::new(ErrorKind::Refused, format!("this database is open for reading only ({})", error.message))
+            }
+            _ => error,
+        }
+    }
+
+    /// What a text is, by SQLite's word; an error where it is more than one statement. None on a connection that an
+    /// application opened, whose guard is a list of words.
+    fn inspect(&self, sql: &str) -> Result<Option<Nature>> {
+        let nature = guard::inspect(&self.handle, self.guard, sql).map_err(|error| self.refused(error))?;
+        if nature.map_or_else(|| statements(sql, true).len() > 1, |nature| nature.more) {
+            return Err(Error::new(ErrorKind::Refused, "more than one statement stands where one belongs"));
+        }
+        if nature.is_none() && self.guard == Some(Guard::Reading) && sets_or_leaves(sql) {
+            return Err(Error::new(ErrorKind::Refused, "this database is open for reading only"));
+        }
+        Ok(nature)
     }
 
     /// Gives the connection the migrations that `db` works with.
@@ -139,6 +206,21 @@ pub fn tune_process() {
     }
 }
 
+/// Whether a statement could take back `PRAGMA query_only`, or writes to another file.
+fn sets_or_leaves(sql: &str) -> bool {
+    let Some(tokens) = tokens(sql, true) else { return true };
+    let setting = tokens.iter().any(|token| matches!(token.text, "=" | "("));
+    tokens.first().is_some_and(|first| {
+        ["ATTACH", "DETACH", "VACUUM"].iter().any(|word| first.is(word)) || (first.is("PRAGMA") && setting)
+    })
+}
+
+/// A file's name as a URI that opens it for reading: <https://www.sqlite.org/uri.html>.
+fn reading_uri(name: &str) -> String {
+    let escaped = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?mode=ro")
+}
+
 /// An empty file that only its owner may read; SQLite takes it for a new database.
 fn create_private(path: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
@@ -157,11 +239,11 @@ impl Store for SqliteStore {
     }
 
     fn begin(&mut self, write: bool) -> Result<()> {
-        self.batch(if write { "BEGIN IMMEDIATE" } else { "BEGIN" })
+        self.own(if write { "BEGIN IMMEDIATE" } else { "BEGIN" })
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.batch("COMMIT")
+        self.own("COMMIT")
     }
 
     fn rollback(&mut self) -> Result<()> {
@@ -173,15 +255,16 @@ impl Store for SqliteStore {
     }
 
     fn savepoint(&mut self) -> Result<()> {
-        self.batch("SAVEPOINT diesel_shell")
+        self.own("SAVEPOINT diesel_shell")
     }
 
     fn release(&mut self) -> Result<()> {
-        self.batch("RELEASE diesel_shell")
+        self.own("RELEASE diesel_shell")
     }
 
     fn back_to_savepoint(&mut self) -> Result<()> {
-        self.batch("ROLLBACK TO diesel_shell; RELEASE diesel_shell")
+        self.own("ROLLBACK TO diesel_shell")?;
+        self.own("RELEASE diesel_shell")
     }
 
     fn reconnect(&mut self) -> Result<()> {
@@ -190,12 +273,16 @@ impl Store for SqliteStore {
     }
 
     fn set_read_only(&mut self) -> Result<()> {
-        self.read_only = true;
-        self.batch("PRAGMA query_only = ON")
+        self.guard = Some(Guard::Reading);
+        if self.handle.is_known() {
+            guard::set(&self.handle, Guard::Reading);
+            return Ok(());
+        }
+        self.own("PRAGMA query_only = ON")
     }
 
     fn is_read_only(&self) -> bool {
-        self.read_only
+        self.guard == Some(Guard::Reading)
     }
 
     fn is_plain(&mut self) -> Result<bool> {
@@ -228,7 +315,9 @@ impl Store for SqliteStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| told(&e, catalog, statement))
+        Dynamic { catalog, statement }
+            .execute(&mut self.connection)
+            .map_err(|e| self.refused(told(&e, catalog, statement)))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
@@ -272,29 +361,51 @@ impl Store for SqliteStore {
     }
 
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
+        self.inspect(sql)?;
         let before = counters(&mut self.connection)?;
-        {
-            let query = row::RawQuery(sql);
-            let rows = LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))?;
-            let mut buffer = RowBuffer::untyped();
-            let mut named = false;
-            for row in rows {
-                let row = row.map_err(|e| translate(&e))?;
-                if !named {
-                    sink.columns(&row::names(&row))?;
-                    named = true;
-                }
-                buffer.read(&row)?;
-                if !buffer.with_cells(|cells| sink.row(cells))? {
-                    break;
-                }
-            }
-        }
+        self.stream(sql, sink).map_err(|error| self.refused(error))?;
         let after = counters(&mut self.connection)?;
         Ok(RawOutcome {
             affected: usize::try_from(after.0 - before.0).unwrap_or(0),
             changed_schema: after.1 != before.1,
         })
+    }
+
+    fn attempt(&mut self, sql: &str, open: bool, sink: &mut dyn RawSink) -> Result<Attempt> {
+        if let Some(nature) = self.inspect(sql)? {
+            return match nature {
+                Nature { control: true, .. } => {
+                    Err(Error::new(ErrorKind::Refused, "transactions are the session's: `commit` and `rollback`"))
+                }
+                Nature { reads: true, .. } => self.raw(sql, sink).map(Attempt::Read),
+                _ if self.is_read_only() => {
+                    Err(Error::new(ErrorKind::Refused, "this database is open for reading only"))
+                }
+                _ => Ok(Attempt::Writes),
+            };
+        }
+        // What cannot be compiled beforehand is tried.
+        if open {
+            self.savepoint()?;
+        } else {
+            self.begin(false)?;
+        }
+        let tried = self.raw(sql, &mut Discard);
+        if open { self.back_to_savepoint() } else { self.rollback() }?;
+        match tried {
+            Ok(RawOutcome { affected: 0, changed_schema: false }) => self.raw(sql, sink).map(Attempt::Read),
+            Ok(_) => Ok(Attempt::Writes),
+            Err(error) if self.needs_no_transaction(&error, sql) => Ok(Attempt::Alone),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn needs_no_transaction(&self, error: &Error, _: &str) -> bool {
+        // SQLite speaks English alone: "cannot VACUUM from within a transaction", "cannot ATTACH database within transaction",
+        // "Safety level may not be changed inside a transaction".
+        ["within a transaction", "within transaction", "inside a transaction"]
+            .iter()
+            .any(|words| error.message.contains(words))
     }
 
     fn connection(&mut self) -> &mut dyn std::any::Any {
@@ -327,11 +438,22 @@ impl Store for SqliteStore {
     fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
         let mut store = Self::open(Path::new(":memory:"), Open::Create)?;
         store.enforce_foreign_keys(false)?;
+        store.guard = Some(Guard::Scratch);
+        guard::set(&store.handle, Guard::Scratch);
         work(&mut store)
     }
 
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        let done = match self.inspect(sql)? {
+            Some(_) => self.connection.batch_execute(sql),
+            // Diesel compiles the first statement and no other.
+            None => diesel::sql_query(sql).execute(&mut self.connection).map(drop),
+        };
+        done.map_err(|e| self.told(&e))
+    }
+
     fn enforce_foreign_keys(&mut self, on: bool) -> Result<()> {
-        self.batch(if on { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })
+        self.own(if on { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })
     }
 
     fn orphans(&mut self) -> Result<Vec<Orphan>> {
@@ -342,6 +464,18 @@ impl Store for SqliteStore {
 /// A database error about a statement of the models, without the values of masked columns.
 fn told(error: &diesel::result::Error, catalog: &Catalog, statement: &Statement<'_>) -> Error {
     super::secret::without_values(translate(error), catalog, statement)
+}
+
+/// Takes rows that nobody is to see.
+struct Discard;
+
+impl RawSink for Discard {
+    fn columns(&mut self, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+    fn row(&mut self, _: &[crate::model::Cell<'_>]) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 /// How many rows this connection has changed, and the version of the schema.
