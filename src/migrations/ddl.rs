@@ -1,6 +1,7 @@
 //! Definitions as SQL.
 
 use crate::model::definition::{Check, Column, Dialect, ForeignKey, Index, Key, Numbering, Place, Schema, Table};
+use crate::text::sql::tokens;
 
 /// A name in double quotes, as both dialects read it; left bare where nobody would quote it.
 pub fn name(name: &str) -> String {
@@ -42,6 +43,8 @@ pub fn column(column: &Column, key: Option<&Key>, dialect: Dialect) -> String {
         (Numbering::Serial, "bigint") => "BIGSERIAL".to_owned(),
         (Numbering::Serial, "smallint") => "SMALLSERIAL".to_owned(),
         (Numbering::Serial, _) => "SERIAL".to_owned(),
+        (_, declared) if dialect == Dialect::Sqlite => sqlite_type(declared),
+        // The server's own spelling, which quotes what needs it.
         (_, declared) => declared.to_owned(),
     };
     if !declared.is_empty() {
@@ -74,23 +77,82 @@ pub fn column(column: &Column, key: Option<&Key>, dialect: Dialect) -> String {
     text
 }
 
+/// A type as SQLite declares it. It is any text there, so it is quoted where it is more than words and a length
+/// (<https://www.sqlite.org/syntax/type-name.html>).
+fn sqlite_type(declared: &str) -> String {
+    const BEGINS_SOMETHING_ELSE: [&str; 20] = [
+        "AS",
+        "ALWAYS",
+        "AUTOINCREMENT",
+        "CHECK",
+        "COLLATE",
+        "CONSTRAINT",
+        "CREATE",
+        "DEFAULT",
+        "DEFERRABLE",
+        "FOREIGN",
+        "GENERATED",
+        "INITIALLY",
+        "NOT",
+        "NOTNULL",
+        "NULL",
+        "ON",
+        "PRIMARY",
+        "REFERENCES",
+        "UNIQUE",
+        "USING",
+    ];
+    let (words, length) = declared.split_once('(').map_or((declared, None), |(words, rest)| (words, Some(rest)));
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !BEGINS_SOMETHING_ELSE.iter().any(|other| word.eq_ignore_ascii_case(other))
+    };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = length.is_none_or(|rest| {
+        rest.strip_suffix(')').is_some_and(|inner| {
+            let numbers: Vec<&str> = inner.split(',').map(str::trim).collect();
+            numbers.len() <= 2 && numbers.into_iter().all(number)
+        })
+    }) && words.split(' ').filter(|text| !text.is_empty()).all(word)
+        && (length.is_none() || !words.trim().is_empty());
+    if plain { declared.to_owned() } else { format!("\"{}\"", declared.replace('"', "\"\"")) }
+}
+
 /// SQLite takes an expression only in brackets, and gives it back without them.
 pub fn default_value(sql: &str, dialect: Dialect) -> String {
     if dialect == Dialect::Postgres {
         return sql.to_owned();
     }
-    let number = sql.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && sql.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let text = sql.len() > 1
-        && sql.starts_with('\'')
-        && sql.ends_with('\'')
-        && !sql[1..sql.len() - 1].replace("''", "").contains('\'');
     let words = ["null", "true", "false", "current_time", "current_date", "current_timestamp"];
-    if number || text || words.iter().any(|word| sql.eq_ignore_ascii_case(word)) || sql.starts_with(['(', '"']) {
-        sql.to_owned()
-    } else {
-        format!("({sql})")
-    }
+    let whole = match tokens(sql, true).unwrap_or_default().as_slice() {
+        [only] => {
+            only.text.starts_with(['\'', '"'])
+                || only.text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+                || words.iter().any(|word| only.is(word))
+        }
+        [sign, number] => {
+            matches!(sign.text, "+" | "-") && number.text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        }
+        [open, .., _] => open.text == "(" && closes_at_the_end(sql),
+        _ => false,
+    };
+    if whole { sql.to_owned() } else { format!("({sql})") }
+}
+
+/// Whether the bracket that a text begins with is closed by its last one.
+fn closes_at_the_end(sql: &str) -> bool {
+    let tokens = tokens(sql, true).unwrap_or_default();
+    let mut depth = 0_usize;
+    let first = tokens.iter().position(|token| {
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    });
+    first.is_some_and(|at| at + 1 == tokens.len())
 }
 
 fn leading(given: Option<&String>) -> String {
@@ -205,4 +267,33 @@ pub fn everything(schema: &Schema, dialect: Dialect) -> Vec<String> {
     let mut statements = create(&tables, dialect);
     statements.extend(schema.dependents.iter().map(|dependent| dependent.sql.clone()));
     statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{default_value, sqlite_type};
+    use crate::model::definition::Dialect;
+
+    #[test]
+    fn types_are_words_or_quoted() {
+        for plain in ["", "INTEGER", "unsigned big int", "VARCHAR(20)", "DECIMAL(10, 2)", "DOUBLE PRECISION"] {
+            assert_eq!(sqlite_type(plain), plain);
+        }
+        for odd in
+            ["INT); DROP TABLE a; --", "CHECK (1)", "text default 1", "a\"b", "x(1,2,3)", "x(a)", "(1)", "a\nb", "ä"]
+        {
+            assert_eq!(sqlite_type(odd), format!("\"{}\"", odd.replace('"', "\"\"")));
+        }
+    }
+
+    #[test]
+    fn defaults_are_literals_or_in_brackets() {
+        let value = |sql: &str| default_value(sql, Dialect::Sqlite);
+        for whole in ["1", "-1", "1.5e3", "'it''s'", "\"x\"", "NULL", "current_timestamp", "(1 + 2)", "((1) + (2))"] {
+            assert_eq!(value(whole), whole);
+        }
+        for more in ["(1) + (2)", "a || 'b'", "1 + 1", "'a' || 'b'", "datetime('now')", "-a", "\"a\" || 1"] {
+            assert_eq!(value(more), format!("({more})"));
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub fn schema(schema: &Schema, dialect: Dialect) -> String {
                 shown.push(table);
                 parts.push(text);
             }
-            Err(why) => parts.push(format!("// The table `{}` is left out: {why}.\n", table.place.name)),
+            Err(why) => parts.push(comment(&format!("The table `{}` is left out: {why}.", table.place.name))),
         }
     }
     out.push_str(&parts.join("\n"));
@@ -52,6 +52,15 @@ pub fn schema(schema: &Schema, dialect: Dialect) -> String {
         }
     }
     out
+}
+
+/// A comment of one line, whatever the names in it are.
+fn comment(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect();
+    format!("// {line}\n")
 }
 
 /// The columns of a table, with the rowid before them where it is the only key that there is.

@@ -271,8 +271,9 @@ fn link(catalog: &mut Catalog, id: EntityId) {
 /// `((status)::text = ANY ((ARRAY['open'::character varying, ...` .
 #[must_use]
 pub fn listed(check: &str, column: &str) -> Vec<String> {
-    let lower = check.to_lowercase();
-    let name = column.to_lowercase();
+    // ASCII alone: other letters may change their length, and places in the one text are places in the other.
+    let lower = check.to_ascii_lowercase();
+    let name = column.to_ascii_lowercase();
     let mut from = 0;
     while let Some(found) = lower[from..].find(&name) {
         let start = from + found;
@@ -326,5 +327,6 @@ mod tests {
         );
         assert_eq!(listed("check (substatus in ('x'))", "status"), Vec::<String>::new());
         assert_eq!(listed("check (n > 3)", "n"), Vec::<String>::new());
+        assert_eq!(listed("check (İ in ('ö') or İİ or n in ('x'))", "n"), ["x"]);
     }
 }

@@ -138,6 +138,30 @@ pub fn statements(sql: &str, sqlite: bool) -> Vec<Statement<'_>> {
     found
 }
 
+/// An expression as it may be put into a statement: without comments, which could swallow what follows, its brackets in
+/// pairs, no semicolon. None for a text that is not so.
+#[must_use]
+pub fn expression(sql: &str, sqlite: bool) -> Option<String> {
+    let tokens = tokens(sql, sqlite)?;
+    let mut clean = String::with_capacity(sql.len());
+    let (mut depth, mut last) = (0_usize, None);
+    for token in &tokens {
+        match token.text {
+            "(" | "[" => depth += 1,
+            ")" | "]" => depth = depth.checked_sub(1)?,
+            ";" => return None,
+            _ => {}
+        }
+        if let Some(end) = last {
+            let gap = &sql[end..token.start];
+            clean.push_str(if gap.trim().is_empty() { gap } else { " " });
+        }
+        clean.push_str(token.text);
+        last = Some(token.end());
+    }
+    (depth == 0).then_some(clean)
+}
+
 /// Whether a statement has statements in it.
 fn has_body(tokens: &[SqlToken<'_>], sqlite: bool) -> bool {
     if sqlite {
@@ -153,7 +177,7 @@ fn ends(tokens: &[SqlToken<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Statement, statements, tokens};
+    use super::{Statement, expression, statements, tokens};
 
     #[test]
     fn statements_end_where_they_end() {
@@ -171,6 +195,17 @@ mod tests {
         assert_eq!(statements(atomic, false).len(), 2);
         assert_eq!(statements("  \n'never closed", true), [Statement { text: "'never closed", line: 2 }]);
         assert_eq!(statements(" -- nothing\n", true), []);
+    }
+
+    #[test]
+    fn an_expression_stays_within_itself() {
+        let clean = |sql: &str| expression(sql, true);
+        assert_eq!(clean("length(a)  > 3").as_deref(), Some("length(a)  > 3"));
+        assert_eq!(clean("1 -- one").as_deref(), Some("1"));
+        assert_eq!(clean("/* x */ a --b\n + ';)' /* never closed */").as_deref(), Some("a + ';)'"));
+        for loose in ["1); delete from a", "1; 2", "(1", "1))", "'never closed"] {
+            assert_eq!(clean(loose), None, "{loose}");
+        }
     }
 
     #[test]

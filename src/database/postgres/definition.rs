@@ -2,72 +2,88 @@
 //! `pg_get_indexdef` (<https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG>).
 
 use super::error::translate;
+use super::own::own;
 use crate::Result;
 use crate::model::definition::{
     Check, Column, Dependent, DependentKind, ForeignKey, Index, Key, Numbering, Place, Schema, Table,
 };
+use crate::text::sql::tokens;
 use diesel::sql_types::{Array, Bool, Nullable, Oid, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 
 /// Ordinary and partitioned tables; names with two underscores are the tools' own, as diesel_cli has it.
-const TABLES: &str = "SELECT c.oid, c.relname::text AS name, nullif(n.nspname, current_schema())::text AS schema \
+const TABLES: &str = "SELECT c.oid, c.relname::pg_catalog.text AS name, CASE WHEN n.nspname = \
+        pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS schema \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    AND c.relname !~ '^__' ORDER BY (n.nspname = current_schema()) DESC, n.nspname, c.relname";
+    WHERE c.relkind = ANY (ARRAY['r', 'p']) AND NOT c.relispartition AND n.nspname <> 'information_schema' AND \
+        n.nspname !~ '^pg_' \
+    AND c.relname !~ '^__' ORDER BY (n.nspname = pg_catalog.current_schema()) DESC, n.nspname, c.relname";
 
-const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attname::text AS name, a.attnotnull AS not_null, \
-    pg_catalog.format_type(a.atttypid, a.atttypmod)::text AS type_name, \
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::text AS default_sql, \
-    (SELECT coalesce(b.typname, t.typname)::text FROM pg_catalog.pg_type t \
-        LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype WHERE t.oid = a.atttypid) AS short_type, \
-    (SELECT nullif(n.nspname, current_schema())::text FROM pg_catalog.pg_type t \
+const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attname::pg_catalog.text AS name, a.attnotnull AS not_null, \
+    pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text AS type_name, \
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text AS default_sql, \
+    (SELECT coalesce(b.typname, t.typname)::pg_catalog.text FROM pg_catalog.pg_type t \
+        LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype WHERE t.oid = a.atttypid) AS \
+            short_type, \
+    (SELECT CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text FROM \
+        pg_catalog.pg_type t \
         LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
         JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(b.typnamespace, t.typnamespace) \
         WHERE t.oid = a.atttypid) AS type_schema, \
-    a.attidentity::text AS identity, a.attgenerated::text AS generated, \
-    (SELECT c.collname::text FROM pg_catalog.pg_collation c, pg_catalog.pg_type t \
+    a.attidentity::pg_catalog.text AS identity, a.attgenerated::pg_catalog.text AS generated, \
+    (SELECT c.collname::pg_catalog.text FROM pg_catalog.pg_collation c, pg_catalog.pg_type t \
         WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS collation, \
     EXISTS (SELECT 1 FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_class s ON s.oid = p.objid AND s.relkind = 'S' \
         WHERE p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'a' \
-        AND p.classid = 'pg_catalog.pg_class'::regclass) AS owns_sequence \
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p') \
+        AND p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass) AS owns_sequence \
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind = ANY (ARRAY['r', \
+        'p']) \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
 
-const CONSTRAINTS: &str = "SELECT c.conrelid AS table_oid, c.conname::text AS name, c.contype::text AS kind, \
-    pg_catalog.pg_get_constraintdef(c.oid)::text AS definition, \
-    pg_catalog.pg_get_expr(c.conbin, c.conrelid)::text AS expression, \
+const CONSTRAINTS: &str = "SELECT c.conrelid AS table_oid, c.conname::pg_catalog.text AS name, \
+        c.contype::pg_catalog.text AS kind, \
+    pg_catalog.pg_get_constraintdef(c.oid)::pg_catalog.text AS definition, \
+    pg_catalog.pg_get_expr(c.conbin, c.conrelid)::pg_catalog.text AS expression, \
     c.condeferrable AS is_deferrable, c.condeferred AS is_deferred, \
-    ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k(n, at) \
+    ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY k(n, at) \
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY k.at) AS columns, \
-    ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k(n, at) \
+    ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(n, at) \
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.n ORDER BY k.at) AS to_columns, \
-    r.relname::text AS to_name, nullif(n.nspname, current_schema())::text AS to_schema, \
-    c.confdeltype::text AS on_delete, c.confupdtype::text AS on_update \
+    r.relname::pg_catalog.text AS to_name, CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE \
+        n.nspname END::pg_catalog.text AS to_schema, \
+    c.confdeltype::pg_catalog.text AS on_delete, c.confupdtype::pg_catalog.text AS on_update \
     FROM pg_catalog.pg_constraint c LEFT JOIN pg_catalog.pg_class r ON r.oid = c.confrelid \
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
-    WHERE c.conrelid <> 0 AND c.contype IN ('p', 'u', 'f', 'c', 'x') AND c.conparentid = 0 ORDER BY c.oid";
+    WHERE c.conrelid <> 0 AND c.contype = ANY (ARRAY['p', 'u', 'f', 'c', 'x']) AND c.conparentid = 0 ORDER BY c.oid";
 
 /// Indexes that no constraint made.
-const INDEXES: &str = "SELECT i.indrelid AS table_oid, c.relname::text AS name, i.indisunique AS is_unique, \
-    pg_catalog.pg_get_indexdef(i.indexrelid)::text AS definition, \
-    CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL THEN ARRAY(SELECT a.attname::text \
-        FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(n, at) \
+const INDEXES: &str = "SELECT i.indrelid AS table_oid, c.relname::pg_catalog.text AS name, i.indisunique AS is_unique, \
+    pg_catalog.pg_get_indexdef(i.indexrelid)::pg_catalog.text AS definition, \
+    CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL THEN ARRAY(SELECT a.attname::pg_catalog.text \
+        FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(n, at) \
         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n ORDER BY k.at) \
-        ELSE '{}'::text[] END AS columns \
+        ELSE '{}'::pg_catalog.text[] END AS columns \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-    WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) \
+    WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype = ANY \
+        (ARRAY['p', 'u', 'x'])) \
     ORDER BY c.relname";
 
 /// Views, with every table and view that they read, and the text that makes them again.
-const VIEWS: &str = "SELECT c.relname::text AS name, \
-    format('CREATE %sVIEW %I.%I AS %s', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, n.nspname, c.relname, \
-        rtrim(pg_catalog.pg_get_viewdef(c.oid), ';'))::text AS sql, \
-    ARRAY(SELECT DISTINCT t.relname::text FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d \
-        ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass \
+const VIEWS: &str = "SELECT c.relname::pg_catalog.text AS name, \
+    pg_catalog.format('CREATE %sVIEW %I.%I AS %s', CASE WHEN c.relkind = 'm' THEN 'MATERIALIZED ' ELSE '' END, \
+        n.nspname, c.relname, \
+        pg_catalog.rtrim(pg_catalog.pg_get_viewdef(c.oid), ';'))::pg_catalog.text AS sql, \
+    ARRAY(SELECT DISTINCT t.relname::pg_catalog.text FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d \
+        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND d.refclassid = \
+            'pg_catalog.pg_class'::pg_catalog.regclass \
         JOIN pg_catalog.pg_class t ON t.oid = d.refobjid WHERE w.ev_class = c.oid AND t.oid <> c.oid) AS names \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
+    WHERE c.relkind = ANY (ARRAY['v', 'm']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
+
+/// All of them, for the test that nothing in them is found by the path.
+#[cfg(test)]
+pub const QUERIES: [&str; 5] = [TABLES, COLUMNS, CONSTRAINTS, INDEXES, VIEWS];
 
 #[derive(QueryableByName)]
 struct TableRow {
@@ -165,24 +181,26 @@ struct ViewRow {
 /// The database's own.
 pub fn schema(connection: &mut PgConnection) -> Result<Schema> {
     let wrong = |error: diesel::result::Error| translate(&error);
-    let rows: Vec<TableRow> = diesel::sql_query(TABLES).load(connection).map_err(wrong)?;
+    let rows: Vec<TableRow> = diesel::sql_query(own(TABLES)).load(connection).map_err(wrong)?;
     let mut tables: Vec<(u32, Table)> =
         rows.into_iter().map(|row| (row.oid, Table::new(Place { schema: row.schema, name: row.name }))).collect();
     let places: std::collections::HashMap<u32, usize> =
         tables.iter().enumerate().map(|(at, (oid, _))| (*oid, at)).collect();
-    for row in diesel::sql_query(COLUMNS).load::<ColumnRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(COLUMNS)).load::<ColumnRow>(connection).map_err(wrong)? {
         if let Some(at) = places.get(&row.table_oid) {
             tables[*at].1.columns.push(column(row));
         }
     }
-    for row in diesel::sql_query(CONSTRAINTS).load::<ConstraintRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(CONSTRAINTS)).load::<ConstraintRow>(connection).map_err(wrong)? {
         if let Some(at) = places.get(&row.table_oid) {
             constraint(&mut tables[*at].1, row);
         }
     }
-    for row in diesel::sql_query(INDEXES).load::<IndexRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(INDEXES)).load::<IndexRow>(connection).map_err(wrong)? {
         let Some(at) = places.get(&row.table_oid) else { continue };
-        let definition = row.definition.find(" USING ").map_or("", |start| &row.definition[start + 1..]);
+        // A name may have the word in it, in quotes.
+        let words = tokens(&row.definition, false).unwrap_or_default();
+        let definition = words.iter().find(|word| word.is("USING")).map_or("", |word| &row.definition[word.start..]);
         // The method that everybody means needs no word.
         let definition = definition.strip_prefix("USING btree ").unwrap_or(definition).to_owned();
         let mut columns = row.columns;
@@ -196,7 +214,7 @@ pub fn schema(connection: &mut PgConnection) -> Result<Schema> {
         }
         tables[*at].1.indexes.push(Index { name: row.name, unique: row.is_unique, definition, columns });
     }
-    let views = diesel::sql_query(VIEWS).load::<ViewRow>(connection).map_err(wrong)?;
+    let views = diesel::sql_query(own(VIEWS)).load::<ViewRow>(connection).map_err(wrong)?;
     let dependents = views
         .into_iter()
         .map(|row| Dependent {

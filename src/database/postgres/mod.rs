@@ -3,6 +3,7 @@
 mod definition;
 mod dialect;
 mod error;
+mod own;
 mod reflect;
 mod row;
 
@@ -20,6 +21,7 @@ use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::query_builder::QueryFragment;
 use diesel::{Connection, PgConnection, RunQueryDsl};
 use error::{translate, translate_of};
+use own::own;
 use row::RowBuffer;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +32,7 @@ const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgre
 /// Whether no table does more than it is told: triggers, rules, row security, texts that differ and are equal.
 const PLAIN: &str = "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE NOT tgisinternal) \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class \
-        WHERE c.relkind NOT IN ('v', 'm')) \
+        WHERE c.relkind <> 'v' AND c.relkind <> 'm') \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy) \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation WHERE NOT collisdeterministic)";
 
@@ -135,7 +137,7 @@ impl PgStore {
     /// # Errors
     /// The database's own.
     pub fn database(&mut self) -> Result<String> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("current_database()::text"))
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("pg_catalog.current_database()::pg_catalog.text"))
             .get_result(&mut self.connection)
             .map_err(|e| translate(&e))
     }
@@ -181,7 +183,7 @@ impl PgStore {
 
     fn has_table(&mut self, name: &str) -> Result<bool> {
         use diesel::sql_types::{Bool, Text};
-        let asked = diesel::dsl::sql::<Bool>("to_regclass(").bind::<Text, _>(name).sql(") IS NOT NULL");
+        let asked = diesel::dsl::sql::<Bool>("pg_catalog.to_regclass(").bind::<Text, _>(name).sql(") IS NOT NULL");
         diesel::select(asked).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
@@ -190,10 +192,9 @@ impl PgStore {
     fn begin_scratch(&mut self) -> Result<()> {
         use diesel::sql_types::Text;
         self.batch("CREATE SCHEMA __diesel_shell_scratch")?;
-        let path: String =
-            diesel::select(diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')"))
-                .get_result(&mut self.connection)
-                .map_err(|e| translate(&e))?;
+        let path: String = diesel::select(diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')"))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))?;
         let path = if path.trim().is_empty() { path } else { format!(", {path}") };
         let set = diesel::dsl::sql::<Text>("pg_catalog.set_config('search_path', ")
             .bind::<Text, _>(format!("__diesel_shell_scratch{path}"))
@@ -285,7 +286,7 @@ impl Store for PgStore {
     fn transaction_id(&mut self) -> Result<Option<String>> {
         // In a savepoint: an engine without this function must not lose the transaction for it.
         self.savepoint()?;
-        let sql = "pg_current_xact_id()::text";
+        let sql = "pg_catalog.pg_current_xact_id()::pg_catalog.text";
         let asked: diesel::QueryResult<String> =
             diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(sql)).get_result(&mut self.connection);
         match asked {
@@ -303,7 +304,9 @@ impl Store for PgStore {
     fn was_committed(&mut self, id: &str) -> Option<bool> {
         use diesel::sql_types::{Nullable, Text};
         // <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT>
-        let asked = diesel::dsl::sql::<Nullable<Text>>("pg_xact_status(").bind::<Text, _>(id).sql("::xid8)::text");
+        let asked = diesel::dsl::sql::<Nullable<Text>>("pg_catalog.pg_xact_status(")
+            .bind::<Text, _>(id)
+            .sql("::pg_catalog.xid8)::pg_catalog.text");
         let status: Option<String> = diesel::select(asked).get_result(&mut self.connection).ok()?;
         match status.as_deref() {
             Some("committed") => Some(true),
@@ -322,7 +325,7 @@ impl Store for PgStore {
     }
 
     fn is_plain(&mut self) -> Result<bool> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(PLAIN))
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&own(PLAIN)))
             .get_result(&mut self.connection)
             .map_err(|e| translate(&e))
     }
@@ -333,9 +336,9 @@ impl Store for PgStore {
         let Some(key) = model.numbered_key() else { return Ok(Vec::new()) };
         // A table without a sequence of its own gives NULL, and so no rows.
         let query = diesel::sql_query(
-            "SELECT nextval(sequence) AS number FROM (SELECT pg_get_serial_sequence(format('%I.%I', \
-             coalesce($1, current_schema()), $2), $3)::regclass AS sequence) AS own, generate_series(1, $4) \
-             WHERE sequence IS NOT NULL",
+            "SELECT pg_catalog.nextval(sequence) AS number FROM (SELECT pg_catalog.pg_get_serial_sequence(\
+             pg_catalog.format('%I.%I', coalesce($1, pg_catalog.current_schema()), $2), $3)::pg_catalog.regclass AS sequence) \
+             AS own, pg_catalog.generate_series(1, $4) WHERE sequence IS NOT NULL",
         )
         .bind::<Nullable<Text>, _>(&model.schema)
         .bind::<Text, _>(&model.table)
@@ -456,7 +459,11 @@ impl Store for PgStore {
             .hint("nothing was written; put what writes into a statement of its own")),
             Err(error) if error.kind == ErrorKind::Refused => Ok(Attempt::Writes),
             Err(error) if self.needs_no_transaction(&error, sql) => {
-                if self.read_only { Err(closed(&error)) } else { Ok(Attempt::Alone) }
+                if self.read_only {
+                    Err(closed(&error))
+                } else {
+                    Ok(Attempt::Alone)
+                }
             }
             Err(error) => Err(error),
         }

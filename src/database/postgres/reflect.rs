@@ -1,6 +1,7 @@
 //! What PostgreSQL says of its tables, by five catalog queries however many there are.
 
 use super::error::translate;
+use super::own::own;
 use crate::Result;
 use crate::model::infer::{ForeignKeyFacts, TableFacts, listed};
 use crate::model::secret::looks_secret;
@@ -11,31 +12,33 @@ use std::collections::HashMap;
 
 /// Tables, views, materialised views, partitioned and foreign tables of everybody's schemas; the schema is left out
 /// where it is the first of the search path that exists.
-const TABLES: &str = "SELECT c.oid, c.relname::text AS name, c.relkind::text AS kind, \
-    nullif(n.nspname, current_schema())::text AS schema \
+const TABLES: &str = "SELECT c.oid, c.relname::pg_catalog.text AS name, c.relkind::pg_catalog.text AS kind, \
+    CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS schema \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    AND c.relname NOT IN ('__diesel_schema_migrations', '__diesel_shell_migrations') \
-    ORDER BY (n.nspname = current_schema()) DESC, n.nspname, c.relname";
+    WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ \
+        '^pg_' \
+    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations']) \
+    ORDER BY (n.nspname = pg_catalog.current_schema()) DESC, n.nspname, c.relname";
 
 /// Columns with their types: a domain counts as the type that it is made of.
-const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attnum AS number, a.attname::text AS name, a.attnotnull AS not_null, \
-    pg_catalog.format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), \
-        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::text AS type_name, \
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::text AS default_sql, \
-    a.attidentity::text AS identity, a.attgenerated::text AS generated \
+const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attnum AS number, a.attname::pg_catalog.text AS name, \
+        a.attnotnull AS not_null, \
+    pg_catalog.format_type(CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE a.atttypid END, \
+        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text AS type_name, \
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text AS default_sql, \
+    a.attidentity::pg_catalog.text AS identity, a.attgenerated::pg_catalog.text AS generated \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v', 'm', 'p', 'f') \
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) \
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
     ORDER BY a.attrelid, a.attnum";
 
 /// Indexes without those on expressions or with a condition: neither makes a column unique.
-const INDEXES: &str = "SELECT i.indrelid AS table_oid, ic.relname::text AS name, i.indisunique AS is_unique, \
-    i.indisprimary AS is_primary, i.indkey::int2[] AS columns, i.indnkeyatts AS keys \
+const INDEXES: &str = "SELECT i.indrelid AS table_oid, ic.relname::pg_catalog.text AS name, i.indisunique AS is_unique, \
+    i.indisprimary AS is_primary, i.indkey::pg_catalog.int2[] AS columns, i.indnkeyatts AS keys \
     FROM pg_catalog.pg_index i \
     JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace \
@@ -44,14 +47,20 @@ const INDEXES: &str = "SELECT i.indrelid AS table_oid, ic.relname::text AS name,
 
 /// Foreign keys; those that partitions inherit are left to their parent.
 const KEYS: &str = "SELECT conrelid AS table_oid, confrelid AS to_oid, conkey AS columns, confkey AS to_columns, \
-    confdeltype::text AS on_delete, confupdtype::text AS on_update \
+    confdeltype::pg_catalog.text AS on_delete, confupdtype::pg_catalog.text AS on_update \
     FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname";
 
 /// Labels of enumerations, and checks on one column.
-const CHOICES: &str = "SELECT 0::oid AS table_oid, 0::int2 AS number, pg_catalog.format_type(e.enumtypid, NULL)::text AS name, \
-    e.enumlabel::text AS choice FROM pg_catalog.pg_enum e \
-    UNION ALL SELECT conrelid, conkey[1], '', pg_catalog.pg_get_constraintdef(oid)::text FROM pg_catalog.pg_constraint \
-    WHERE contype = 'c' AND array_length(conkey, 1) = 1 AND conrelid <> 0";
+const CHOICES: &str = "SELECT 0::pg_catalog.oid AS table_oid, 0::pg_catalog.int2 AS number, \
+        pg_catalog.format_type(e.enumtypid, NULL)::pg_catalog.text AS name, \
+    e.enumlabel::pg_catalog.text AS choice FROM pg_catalog.pg_enum e \
+    UNION ALL SELECT conrelid, conkey[1], '', pg_catalog.pg_get_constraintdef(oid)::pg_catalog.text FROM \
+        pg_catalog.pg_constraint \
+    WHERE contype = 'c' AND pg_catalog.array_length(conkey, 1) = 1 AND conrelid <> 0";
+
+/// All of them, for the test that nothing in them is found by the path.
+#[cfg(test)]
+pub const QUERIES: [&str; 5] = [TABLES, COLUMNS, INDEXES, KEYS, CHOICES];
 
 #[derive(QueryableByName)]
 struct ChoiceRow {
@@ -141,7 +150,7 @@ struct Building {
 /// The database's own.
 pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
     let wrong = |error: diesel::result::Error| translate(&error);
-    let rows: Vec<TableRow> = diesel::sql_query(TABLES).load(connection).map_err(wrong)?;
+    let rows: Vec<TableRow> = diesel::sql_query(own(TABLES)).load(connection).map_err(wrong)?;
     let mut places: HashMap<u32, usize> = HashMap::with_capacity(rows.len());
     let mut tables: Vec<Building> = Vec::with_capacity(rows.len());
     for row in rows {
@@ -160,13 +169,13 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
             at: HashMap::new(),
         });
     }
-    for row in diesel::sql_query(COLUMNS).load::<ColumnRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(COLUMNS)).load::<ColumnRow>(connection).map_err(wrong)? {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
         table.at.insert(row.number, table.facts.columns.len());
         table.facts.columns.push(column(row));
     }
     let mut enums: HashMap<String, Vec<String>> = HashMap::new();
-    for row in diesel::sql_query(CHOICES).load::<ChoiceRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(CHOICES)).load::<ChoiceRow>(connection).map_err(wrong)? {
         if row.table_oid == 0 {
             enums.entry(row.name).or_default().push(row.choice);
         } else if let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at])
@@ -183,7 +192,7 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
             column.choices.clone_from(labels);
         }
     }
-    for row in diesel::sql_query(INDEXES).load::<IndexRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(INDEXES)).load::<IndexRow>(connection).map_err(wrong)? {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
         // Columns behind the keys are only INCLUDEd.
         let keys = row.columns.iter().take(usize::try_from(row.keys).unwrap_or(0));
@@ -196,7 +205,7 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
             table.facts.indexes.push(Index { name: Some(row.name), columns, unique: row.is_unique });
         }
     }
-    for row in diesel::sql_query(KEYS).load::<KeyRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(own(KEYS)).load::<KeyRow>(connection).map_err(wrong)? {
         let (Some(from), Some(to)) = (places.get(&row.table_oid), places.get(&row.to_oid)) else { continue };
         let names = |at: usize, numbers: &[i16]| -> Vec<String> {
             let table = &tables[at];

@@ -3,11 +3,11 @@
 
 use super::error::translate;
 use super::reflect::table_columns;
-use crate::Result;
 use crate::model::definition::{
     Check, Column, Dependent, DependentKind, ForeignKey, Index, Key, Numbering, Orphan, Place, Schema, Table,
 };
-use crate::text::sql::{SqlToken, tokens};
+use crate::text::sql::{SqlToken, expression, shortened, statements, tokens};
+use crate::{Error, ErrorKind, Result};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -62,7 +62,10 @@ pub fn schema(connection: &mut SqliteConnection) -> Result<Schema> {
                 name: column.name.clone(),
                 type_name: column.declared.clone(),
                 nullable: column.not_null == 0,
-                default: column.default_sql.clone().filter(|_| !matches!(column.hidden, 2 | 3)),
+                default: match &column.default_sql {
+                    Some(sql) if !matches!(column.hidden, 2 | 3) => Some(clean(sql, &row.name)?),
+                    _ => None,
+                },
                 ..Column::default()
             });
         }
@@ -71,10 +74,15 @@ pub fn schema(connection: &mut SqliteConnection) -> Result<Schema> {
             let columns = key.into_iter().map(|(_, name)| name).collect();
             table.key = Some(Key { name: None, columns, rest: String::new() });
         }
-        complete(&mut table, &row.sql);
+        complete(&mut table, &row.sql)?;
         schema.tables.push(table);
     }
-    for row in others {
+    for mut row in others {
+        // Without what stands behind the statement, which SQLite does not read.
+        let Some(first) = statements(&row.sql, true).first().map(|statement| statement.text.to_owned()) else {
+            continue;
+        };
+        row.sql = first;
         let Some(words) = tokens(&row.sql, true) else { continue };
         match row.kind.as_str() {
             "index" => {
@@ -114,7 +122,8 @@ fn index(row: &OtherRow, words: &[SqlToken<'_>]) -> Option<Index> {
     if columns.len() != split(inner).len() || !rest.is_empty() {
         columns.clear();
     }
-    Some(Index { name: row.name.clone(), unique, definition: row.sql[open.start..].trim().to_owned(), columns })
+    let definition = expression(&row.sql[open.start..], true)?;
+    Some(Index { name: row.name.clone(), unique, definition, columns })
 }
 
 /// What stands between the first bracket and its counterpart, and what stands behind.
@@ -154,12 +163,15 @@ fn split<'t, 's>(words: &'t [SqlToken<'s>]) -> Vec<&'t [SqlToken<'s>]> {
 }
 
 /// Adds what only the text of `CREATE TABLE` says.
-fn complete(table: &mut Table, sql: &str) {
+fn complete(table: &mut Table, sql: &str) -> Result<()> {
     sql.clone_into(&mut table.text);
-    let Some(words) = tokens(sql, true) else { return };
-    let Some(open) = words.iter().position(|word| word.text == "(") else { return };
-    let Some((body, rest)) = brackets(&words[open..]) else { return };
-    table.suffix = rest.iter().map(|word| word.text.to_uppercase()).collect::<Vec<_>>().join(" ").replace(" ,", ",");
+    let Some(words) = tokens(sql, true) else { return Ok(()) };
+    let Some(open) = words.iter().position(|word| word.text == "(") else { return Ok(()) };
+    let Some((body, rest)) = brackets(&words[open..]) else { return Ok(()) };
+    // Nothing else can stand there; what a file was given behind its statement SQLite does not read.
+    let suffix = |word: &&SqlToken<'_>| word.text == "," || SUFFIXES.iter().any(|known| word.is(known));
+    let rest = rest.iter().take_while(suffix).map(|word| word.text.to_uppercase());
+    table.suffix = rest.collect::<Vec<_>>().join(" ").replace(" ,", ",");
     for part in split(body) {
         let mut reader = Reader { sql, words: part, at: 0 };
         let constraint = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
@@ -175,6 +187,22 @@ fn complete(table: &mut Table, sql: &str) {
             reader.constraints(table, Some(&name));
         }
     }
+    let place = table.place.name.clone();
+    for check in &mut table.checks {
+        check.expression = clean(&check.expression, &place)?;
+    }
+    Ok(())
+}
+
+/// What may stand behind a table's brackets: <https://www.sqlite.org/lang_createtable.html>.
+const SUFFIXES: [&str; 3] = ["WITHOUT", "ROWID", "STRICT"];
+
+/// A text of the schema that goes into statements of ours.
+fn clean(sql: &str, table: &str) -> Result<String> {
+    expression(sql, true).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, format!("the definition of {table} is not understood"))
+            .hint(format!("in: {}", shortened(sql)))
+    })
 }
 
 fn starts_constraint(word: &SqlToken<'_>) -> bool {
@@ -313,7 +341,7 @@ impl<'t, 's> Reader<'t, 's> {
                     self.take("ALWAYS");
                     self.take("AS");
                 }
-                let expression = self.inner().unwrap_or_default().to_owned();
+                let expression = expression(self.inner().unwrap_or_default(), true).unwrap_or_default();
                 let stored = if self.take("STORED") { "STORED" } else { "VIRTUAL" };
                 self.take("VIRTUAL");
                 let text = format!("GENERATED ALWAYS AS ({expression}) {stored}");

@@ -2,7 +2,7 @@
 //! is compiled (<https://www.sqlite.org/c3ref/set_authorizer.html>), the switches against hostile schemas
 //! (<https://www.sqlite.org/security.html>), and what a statement is before it runs.
 
-#![allow(unsafe_code, reason = "sqlite3_set_authorizer, sqlite3_db_config and sqlite3_stmt_readonly have no safe wrapper")]
+#![allow(unsafe_code, reason = "the authorizer and the compiler of statements have no safe wrapper")]
 
 use super::interrupt::Handle;
 use crate::{Error, ErrorKind, Result};
@@ -110,8 +110,7 @@ pub fn inspect(handle: &Handle, guard: Option<Guard>, sql: &str) -> Result<Optio
         let mut statement = null_mut();
         let mut tail: *const c_char = null();
         // SAFETY: the connection is open and the text ends in NUL; both pointers are ours to be written to.
-        let code =
-            unsafe { ffi::sqlite3_prepare_v2(connection, text.as_ptr(), -1, &raw mut statement, &raw mut tail) };
+        let code = unsafe { ffi::sqlite3_prepare_v2(connection, text.as_ptr(), -1, &raw mut statement, &raw mut tail) };
         // SAFETY: SQLite gives a text that ends in NUL and lives until the next call on this connection.
         let message = unsafe { CStr::from_ptr(ffi::sqlite3_errmsg(connection)) }.to_string_lossy().into_owned();
         // SAFETY: a statement that was just compiled, or null, of which both calls say and do nothing.
@@ -145,14 +144,8 @@ fn is_blank(mut text: &[u8]) -> bool {
     }
 }
 
-type Authorizer = unsafe extern "C" fn(
-    *mut c_void,
-    c_int,
-    *const c_char,
-    *const c_char,
-    *const c_char,
-    *const c_char,
-) -> c_int;
+type Authorizer =
+    unsafe extern "C" fn(*mut c_void, c_int, *const c_char, *const c_char, *const c_char, *const c_char) -> c_int;
 
 unsafe extern "C" fn authorize(
     rules: *mut c_void,
