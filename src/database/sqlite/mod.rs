@@ -153,11 +153,11 @@ impl SqliteStore {
 
     /// Runs a statement of ours.
     fn own(&mut self, sql: &'static str) -> Result<()> {
-        self.connection.batch_execute(sql).map_err(|e| self.told(&e))
+        self.connection.batch_execute(sql).map_err(|e| self.or_refused(&e))
     }
 
     /// An error in the shell's words.
-    fn told(&self, error: &diesel::result::Error) -> Error {
+    fn or_refused(&self, error: &diesel::result::Error) -> Error {
         self.refused(translate(error))
     }
 
@@ -449,7 +449,7 @@ impl Store for SqliteStore {
             // Diesel compiles the first statement and no other.
             None => diesel::sql_query(sql).execute(&mut self.connection).map(drop),
         };
-        done.map_err(|e| self.told(&e))
+        done.map_err(|e| self.or_refused(&e))
     }
 
     fn enforce_foreign_keys(&mut self, on: bool) -> Result<()> {
