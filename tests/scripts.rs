@@ -275,7 +275,7 @@ fn connections_have_names_labels_and_limits() {
     )
     .unwrap();
     shell.run(&["prod"], "count users").ok().stdout("2\n");
-    shell.run(&["prod"], "add user username=a email=b\ncommit").fails(1).stderr_has("readonly");
+    shell.run(&["prod"], "add user username=a email=b\ncommit").fails(1).stderr_has("open for reading only");
     shell.script(".open prod\ncount users\n.show confirm").ok().stdout("2\nconfirm  5\n");
     std::fs::write(folder.join("config.toml"), "colour = 3\n").unwrap();
     shell.script("count users").fails(2).stderr_has("config.toml").stderr_has("colour");

@@ -377,7 +377,7 @@ fn read_only_is_the_databases_own_doing() {
     both(|| {
         let shell = Shell::seeded();
         let shell = shell.with("--read-only");
-        let word = if on_postgres() { "read-only transaction" } else { "readonly" };
+        let word = if on_postgres() { "read-only transaction" } else { "open for reading only" };
         shell.script("count users").ok().stdout("2\n");
         shell.script("add user username=a email=a@x\ncommit").fails(1).stderr_has(word);
         shell.script(".sql with x as (select 1) delete from users").fails(1).stderr_has(word);
