@@ -1,7 +1,7 @@
 //! Completion: a place in the text, and what could stand there.
 
 use super::{command_start, entity_at};
-use crate::language::quote::{quote_name, quote_value};
+use crate::language::quote::{quote_name, quote_value, quote_word};
 use crate::language::{Expected, Lexer, TokenKind, table, trace};
 use crate::model::{Cardinality, Catalog, Column, DataType, Entity, EntityId, Value};
 
@@ -235,24 +235,13 @@ fn prefix(typed: &str) -> &str {
 
 fn spelled(value: &Value, typed: &str) -> String {
     match value {
-        Value::Text(text) => {
-            let bare = !typed.starts_with(['\'', '"'])
-                && !text.is_empty()
-                && text.bytes().all(|b| {
-                    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@' | b'.' | b'-' | b'/' | b':') || b >= 0x80
-                })
-                && !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '$'))
-                && !["null", "true", "false", "now", "today"].contains(&text.to_ascii_lowercase().as_str());
-            if bare { text.clone() } else { quote_value(value) }
-        }
+        Value::Text(text) if !typed.starts_with(['\'', '"']) => quote_word(text).into_owned(),
         other => quote_value(other),
     }
 }
 
 fn keys(id: EntityId, typed: &str, catalog: &Catalog, world: &dyn World, found: &mut Vec<Candidate>) {
-    let entity = catalog.get(id);
-    let column = entity.natural_key.or(if let [only] = entity.key.as_slice() { Some(*only) } else { None });
-    if let Some(column) = column {
+    for (column, _) in catalog.get(id).names().into_iter().filter(|(_, is_unique)| *is_unique) {
         for (value, note) in world.values(id, column, prefix(typed)) {
             found.push(Candidate { text: spelled(&value, typed), note: note.unwrap_or_default() });
         }
@@ -279,7 +268,7 @@ fn values(
         for (value, note) in world.values(id, at, prefix(typed)) {
             found.push(Candidate { text: spelled(&value, typed), note: note.unwrap_or_default() });
         }
-    } else if let Some(way) = entity.relationship(name) {
+    } else if let Some(way) = catalog.relationship(id, name) {
         keys(way.to, typed, catalog, world, found);
     }
 }

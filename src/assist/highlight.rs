@@ -119,7 +119,7 @@ fn member(
 ) -> Option<Class> {
     let (name, way) = path.split_last()?;
     // Where the way there is not known, neither is this; the first unknown name is marked, not all behind it.
-    let entity = catalog.get(entity_at(way, catalog, variable)?);
-    let known = entity.column(name).is_some() || entity.relationship(name).is_some();
+    let entity = entity_at(way, catalog, variable)?;
+    let known = catalog.get(entity).column(name).is_some() || catalog.relationship(entity, name).is_some();
     Some(if known || typing { Class::Field } else { Class::Wrong })
 }

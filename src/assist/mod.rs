@@ -46,7 +46,7 @@ fn entity_at(path: &[String], catalog: &Catalog, variable: &dyn Fn(&str) -> Opti
         None => catalog.resolve(first).ok()?,
     };
     for name in rest {
-        at = catalog.get(at).relationship(name)?.to;
+        at = catalog.relationship(at, name)?.to;
     }
     Some(at)
 }

@@ -3,31 +3,15 @@
 use super::consequence::{self, Consequences};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
-use crate::language::quote::quote_shown;
-use crate::model::{Entity, EntityId, ReferentialAction, Relationship, Value};
+use crate::model::{EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
-use crate::plan::{self, Bound, Record, Resolver};
+use crate::plan::{self, Bound, Record, Resolver, named};
 use crate::session::journal::Change;
 use crate::session::{Hold, is_exact};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// How a record is named in messages: by its natural key, or by its key.
-pub(super) fn named<'v>(entity: &Entity, value: impl Fn(usize) -> Option<&'v Value>) -> String {
-    if let Some(Value::Text(text)) = entity.natural_key.and_then(&value) {
-        return [&entity.name, " ", text].concat();
-    }
-    let known =
-        |at: &usize| value(*at).filter(|value| !value.is_null()).map(|value| quote_shown(&entity.columns[*at], value));
-    let key: Option<Vec<String>> = entity.key.iter().map(known).collect();
-    match key {
-        Some(key) if key.len() == 1 => format!("{} {}", entity.name, key.concat()),
-        Some(key) if !key.is_empty() => format!("{} ({})", entity.name, key.join(", ")),
-        _ => entity.name.clone(),
-    }
-}
 
 /// " (1 change; commit to write)".
 pub(super) fn tally(context: &Context) -> String {
@@ -158,7 +142,7 @@ fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec
         Target::Record(reference) => {
             if let RecordRef::Key { model, key } = reference {
                 let id = plan::writable(model, context)?;
-                let by = plan::key_columns(context.catalog().get(id), key, context)?;
+                let by = plan::identify(id, key, context)?;
                 if let Some(row) = context.session.own_record(id, &by) {
                     return Ok((id, vec![row], true));
                 }
@@ -257,13 +241,11 @@ pub fn delete(
 
 fn children(catalog: &crate::model::Catalog, from: EntityId, name: &Name<'_>) -> Result<Relationship> {
     let entity = catalog.get(from);
-    let found =
-        entity.relationship(&name.text).filter(|relationship| !relationship.owning && relationship.link.is_none());
+    let is_below = |way: &&Relationship| !way.owning && way.link.is_none();
+    let found = catalog.relationship(from, &name.text).filter(is_below);
     found.cloned().ok_or_else(|| {
-        let names = entity.relationships.iter().filter(|r| !r.owning).map(|r| r.name.as_str());
-        Error::invalid(format!("{} has no children `{}`", entity.name, name.text))
-            .at(name.span)
-            .suggest(&name.text, names)
+        let names = entity.relationships.iter().filter(is_below).map(|way| way.name.as_str());
+        plan::lacking(entity, "children", &name.text, names).at(name.span)
     })
 }
 

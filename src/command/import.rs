@@ -160,8 +160,7 @@ impl Importer {
 
     /// Where the columns of the file go.
     fn header(&mut self, names: &[String]) -> Result<()> {
-        let model = self.model();
-        let slots = names.iter().map(|name| slot(model, name)).collect::<Result<Vec<Slot>>>()?;
+        let slots = names.iter().map(|name| slot(&self.catalog, self.entity, name)).collect::<Result<Vec<Slot>>>()?;
         self.slots = slots;
         self.names = names.to_vec();
         Ok(())
@@ -240,28 +239,42 @@ impl Importer {
         if missing.is_empty() {
             return Ok(());
         }
-        let by = match (to.natural_key, to.key.as_slice()) {
-            (Some(natural), _) => natural,
-            (None, [only]) => *only,
-            _ => return Err(Error::invalid(format!("{} has a key of several columns; import its columns", way.name))),
-        };
+        let ways = to.names();
+        if ways.is_empty() {
+            return Err(Error::invalid(format!("{} has a key of several columns; import its columns", way.name)));
+        }
         let catalog = Arc::clone(&self.catalog);
-        let column = &to.columns[by];
-        let values: Vec<Value> =
-            missing.iter().filter_map(|text| column.data_type.fit(Value::Text((*text).clone())).ok()).collect();
-        let mut select = Select::all(way.to, &catalog);
         let of = |column| Expr::Column(ColumnRef { alias: Alias(0), entity: way.to, column });
-        let items = values.into_iter().map(|value| Expr::Value(value, column.data_type.clone())).collect();
-        select.filter = Some(Expr::In(Box::new(of(by)), items));
-        let name = way.name.clone();
-        let mut found: Vec<(String, Vec<Value>)> = Vec::new();
-        context.session.query(&select, &mut |cells| {
-            let key = way.remote.iter().map(|at| cells[*at].to_value()).collect();
-            found.push((cells[by].to_string(), key));
-            Ok(true)
-        })?;
+        let mut found: HashMap<String, Vec<Value>> = HashMap::new();
+        for (by, is_unique) in ways {
+            let column = &to.columns[by];
+            // What only labels a record is no name of it where it has a better one.
+            let wanted = missing.iter().filter(|text| is_unique || !found.contains_key(**text));
+            let values = wanted.filter_map(|text| column.data_type.fit(Value::Text((*text).clone())).ok());
+            let items: Vec<Expr> = values.map(|value| Expr::Value(value, column.data_type.clone())).collect();
+            if items.is_empty() {
+                continue;
+            }
+            let mut select = Select::all(way.to, &catalog);
+            select.filter = Some(Expr::In(Box::new(of(by)), items));
+            let mut several = None;
+            context.session.query(&select, &mut |cells| {
+                let key: Vec<Value> = way.remote.iter().map(|at| cells[*at].to_value()).collect();
+                let text = cells[by].to_string();
+                if let Some(other) = found.insert(text.clone(), key.clone())
+                    && other != key
+                {
+                    several = Some(text);
+                    return Ok(false);
+                }
+                Ok(true)
+            })?;
+            if let Some(text) = several {
+                return Err(Error::invalid(format!("{}: '{text}' names more than one {}", way.name, to.name)));
+            }
+        }
         for (text, key) in found {
-            self.known.insert((name.clone(), text), key);
+            self.known.insert((way.name.clone(), text), key);
         }
         Ok(())
     }
@@ -296,7 +309,12 @@ impl Importer {
                     } else {
                         let text = value.to_string();
                         let found = self.known.get(&(way.name.clone(), text.clone()));
-                        found.cloned().ok_or_else(|| {
+                        // A key may be that of a row of the same file.
+                        let raw = match way.local.as_slice() {
+                            [at] if model.column(&way.name).is_some_and(|(own, _)| own == *at) => Some(vec![value]),
+                            _ => None,
+                        };
+                        found.cloned().or(raw).ok_or_else(|| {
                             let to = &self.catalog.get(way.to).name;
                             Error::new(ErrorKind::NotFound, format!("{}: there is no {to} '{text}'", way.name))
                         })?
@@ -480,14 +498,17 @@ impl Importer {
     }
 }
 
-fn slot(model: &Entity, name: &str) -> Result<Slot> {
-    if let Some((at, _)) = model.column(name) {
-        return Ok(Slot::Column(at));
+fn slot(catalog: &Catalog, entity: EntityId, name: &str) -> Result<Slot> {
+    let model = catalog.get(entity);
+    let way = catalog.relationship(entity, name);
+    if let Some((at, column)) = model.column(name) {
+        // A foreign key that is called like its relationship may have what names the record in place of the key.
+        let named = way.filter(|way| way.owning && way.local == [at] && !column.data_type.is_wordless());
+        return Ok(named.map_or(Slot::Column(at), |way| Slot::Way(Box::new(way.clone()))));
     }
-    match model.relationship(name) {
+    match way {
         Some(way) if way.owning => Ok(Slot::Way(Box::new(way.clone()))),
-        _ => Err(Error::unknown(format!("{} has no field `{name}`", model.name))
-            .suggest(name, model.member_names())
+        _ => Err(plan::lacking(model, "field", name, model.member_names())
             .hint("--columns a,b names the columns of the file")),
     }
 }

@@ -215,6 +215,10 @@ impl Resolver for Context {
         self.session.find_by(entity, by)
     }
 
+    fn find_several(&mut self, entity: EntityId, by: &[(usize, Value)], limit: u64) -> Result<Vec<Record>> {
+        self.session.find_several(entity, by, limit)
+    }
+
     fn columns_of(&mut self, entity: EntityId, by: &[(usize, Value)], wanted: &[usize]) -> Result<Option<Vec<Value>>> {
         self.session.columns_of(entity, by, wanted)
     }

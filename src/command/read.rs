@@ -191,7 +191,7 @@ fn leads_to_one(query: &Query<'_>, context: &mut Context) -> bool {
     let crate::language::ast::Source::Record(record, path) = &query.source else { return false };
     let Ok(record) = plan::reference(record, context) else { return false };
     let mut at = record.entity;
-    path.iter().all(|name| match context.catalog().get(at).relationship(&name.text) {
+    path.iter().all(|name| match context.catalog().relationship(at, &name.text) {
         Some(relationship) => {
             at = relationship.to;
             relationship.cardinality == Cardinality::One
@@ -222,7 +222,7 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
     }
     // `$u.author.username` follows relationships from the record.
     if path.len() > 1 {
-        let (field, way) = path.split_at(path.len() - 1);
+        let (way, field) = path.split_at(path.len() - 1);
         let query = Query {
             source: crate::language::ast::Source::Record(
                 crate::language::ast::RecordRef::Variable(name.clone()),
@@ -253,7 +253,7 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
             };
             return front.line(&shown);
         }
-        if entity.relationship(&field.text).is_some() {
+        if catalog.relationship(record.entity, &field.text).is_some() {
             let query = Query {
                 source: crate::language::ast::Source::Record(
                     crate::language::ast::RecordRef::Variable(name.clone()),

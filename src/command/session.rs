@@ -1,13 +1,13 @@
 //! `status`, `diff`, `undo`, `redo`, `savepoint`, `rollback`, `discard`, `keep`, `.recover`.
 
-use super::change::{named, tally};
+use super::change::tally;
 use super::{Context, Front};
 use crate::language::ast::{Name, RecordRef};
 use crate::language::quote::quote_shown;
 use crate::model::{Catalog, Column, Entity, EntityId, MASK, Value};
 use crate::outcome::Level;
 use crate::plan::query::{Delete, Insert, Statement, Update};
-use crate::plan::{self, Bound, Resolver};
+use crate::plan::{self, Bound, Resolver, named, named_by_key};
 use crate::session::Conflict;
 use crate::session::journal::Change;
 use crate::session::net::Net;
@@ -72,15 +72,14 @@ fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
             .collect();
         parts.join(" ")
     };
-    let name = |key: &[Value]| named(entity, |at| entity.key.iter().position(|known| *known == at).map(|at| &key[at]));
     match change {
         Change::Insert { columns, values, .. } => {
             format!("+ {} {}", entity.name, spelled(&mut columns.iter().copied().zip(values)))
         }
         Change::Update { key, set, .. } => {
-            format!("~ {} {}", name(key), spelled(&mut set.iter().map(|(at, value)| (*at, value))))
+            format!("~ {} {}", named_by_key(entity, key), spelled(&mut set.iter().map(|(at, value)| (*at, value))))
         }
-        Change::Delete { key, .. } => format!("- {}", name(key)),
+        Change::Delete { key, .. } => format!("- {}", named_by_key(entity, key)),
     }
 }
 
@@ -124,22 +123,34 @@ fn record_key(reference: &RecordRef<'_>, context: &mut Context) -> Result<(Entit
     };
     let id = context.catalog().resolve(&model.text).map_err(|e| e.at(model.span))?;
     let catalog = Arc::clone(context.session.catalog());
-    let by = plan::key_columns(catalog.get(id), key, context)?;
-    if by.iter().map(|(at, _)| *at).eq(catalog.get(id).key.iter().copied()) {
-        return Ok((id, by.into_iter().map(|(_, value)| value).collect()));
+    let plan::Meanings { unique, label } = plan::meanings(id, key, context)?;
+    let ways: Vec<plan::By> = unique.into_iter().chain(label).collect();
+    let is_key = |by: &plan::By| by.iter().map(|(at, _)| *at).eq(catalog.get(id).key.iter().copied());
+    let staged = |wanted: &Change| {
+        let ways = ways.iter();
+        let mut key = wanted.key(&catalog);
+        ways.filter_map(|by| {
+            // As it was, or as it is staged.
+            let has = |(at, value): &(usize, Value)| match wanted {
+                Change::Insert { columns, values, .. } => {
+                    columns.iter().zip(values).any(|(a, v)| a == at && v == value)
+                }
+                Change::Update { set, base, .. } => set.iter().chain(base).any(|(a, v)| a == at && v == value),
+                Change::Delete { base, .. } => base.iter().any(|(a, v)| a == at && v == value),
+            };
+            let same = is_key(by) && key.as_ref().is_some_and(|key| key.iter().eq(by.iter().map(|(_, value)| value)));
+            if same || by.iter().all(has) { key.take() } else { None }
+        })
+        .next()
+    };
+    let changes = context.session.entries().iter().flat_map(|entry| &entry.changes);
+    if let Some(key) = changes.filter(|change| change.entity() == id).find_map(staged) {
+        return Ok((id, key));
     }
-    // By its natural key: as it was, or as it is staged.
-    for change in context.session.entries().iter().flat_map(|entry| &entry.changes).filter(|c| c.entity() == id) {
-        let has = |(at, value): &(usize, Value)| match change {
-            Change::Insert { columns, values, .. } => columns.iter().zip(values).any(|(a, v)| a == at && v == value),
-            Change::Update { set, base, .. } => set.iter().chain(base).any(|(a, v)| a == at && v == value),
-            Change::Delete { base, .. } => base.iter().any(|(a, v)| a == at && v == value),
-        };
-        if by.iter().all(has)
-            && let Some(key) = change.key(&catalog)
-        {
-            return Ok((id, key));
-        }
+    if let [only] = ways.as_slice()
+        && is_key(only)
+    {
+        return Ok((id, only.iter().map(|(_, value)| value.clone()).collect()));
     }
     let record = plan::reference(reference, context)?;
     Ok((id, record.key(&catalog)))
@@ -188,7 +199,7 @@ pub fn three_ways(error: Error, context: &mut Context) -> Error {
     let mut error = error;
     for Conflict { entity, key, gone, columns } in conflicts.iter().skip(1) {
         let model = catalog.get(*entity);
-        let name = named(model, |at| model.key.iter().position(|known| *known == at).map(|at| &key[at]));
+        let name = named_by_key(model, key);
         if *gone {
             error = error.hint(format!("also in conflict: {name} was deleted"));
         }

@@ -1,7 +1,7 @@
 //! Plans as Diesel query fragments: identifiers quoted by Diesel, values bound, nothing pasted.
 
 use crate::language::ast::{CompareOp, Function, TextOp};
-use crate::model::{Catalog, DataType, Value};
+use crate::model::{Catalog, DataType, Family, Value};
 use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Select, Statement, Subquery, Update};
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -247,7 +247,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             Expr::Column(column) => self.column(*column),
             Expr::Value(value, data_type) => DB::bind(&mut self.out, value, data_type),
             Expr::Constant(value) => self.constant(*value),
-            Expr::Compare(left, op, right) => self.infix(left, compare_sql(*op), right),
+            Expr::Compare(left, op, right) => self.compare(left, compare_sql(*op), right),
             Expr::Same(left, right) => self.infix(left, DB::SAME, right),
             Expr::Text(value, op, pattern) => self.text(value, *op, pattern),
             Expr::In(value, items) => {
@@ -260,16 +260,21 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 }
                 self.expr(value)?;
                 self.out.push_sql(" IN (");
-                self.list(items.iter())?;
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        self.out.push_sql(", ");
+                    }
+                    self.beside(value, item)?;
+                }
                 self.out.push_sql(")");
                 Ok(())
             }
             Expr::Between(value, low, high) => {
                 self.expr(value)?;
                 self.out.push_sql(" BETWEEN ");
-                self.expr(low)?;
+                self.beside(value, low)?;
                 self.out.push_sql(" AND ");
-                self.expr(high)
+                self.beside(value, high)
             }
             Expr::IsNull(value) => {
                 self.expr(value)?;
@@ -295,6 +300,39 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
             Expr::Aggregate(function, of) => self.function(*function, of.as_deref()),
         }
+    }
+
+    /// A comparison; columns of two types that travel as text are compared as text.
+    fn compare(&mut self, left: &'b Expr, word: &str, right: &'b Expr) -> QueryResult<()> {
+        let catalog = self.catalog;
+        let data_type = |expr: &Expr| match expr {
+            Expr::Column(column) => Some(&catalog.get(column.entity).columns[column.column].data_type),
+            _ => None,
+        };
+        if let (Some(one), Some(two)) = (data_type(left), data_type(right)) {
+            let text = |data_type: &DataType| data_type.family() == Family::Text;
+            let varies = std::mem::discriminant(one) != std::mem::discriminant(two) || !DB::is_comparable(one);
+            if text(one) && text(two) && varies {
+                self.as_text(left)?;
+                self.out.push_sql(word);
+                return self.as_text(right);
+            }
+        }
+        self.beside(right, left)?;
+        self.out.push_sql(word);
+        self.beside(left, right)
+    }
+
+    /// What is compared with something else. A decimal travels as text, which only a column makes a number of by itself.
+    fn beside(&mut self, other: &Expr, expr: &'b Expr) -> QueryResult<()> {
+        let computed = matches!(other, Expr::Scalar(..) | Expr::Aggregate(..));
+        if !computed || !matches!(expr, Expr::Value(Value::Text(_), DataType::Numeric)) {
+            return self.expr(expr);
+        }
+        self.out.push_sql("CAST(");
+        self.expr(expr)?;
+        self.out.push_sql(" AS NUMERIC)");
+        Ok(())
     }
 
     fn infix(&mut self, left: &'b Expr, word: &str, right: &'b Expr) -> QueryResult<()> {
@@ -339,14 +377,14 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.as_text(value)?;
                 let plain = op == TextOp::Like || DB::LIKE_IGNORES_CASE;
                 self.out.push_sql(if plain { " LIKE " } else { " ILIKE " });
-                self.expr(pattern)
+                self.as_text(pattern)
             }
             TextOp::Contains => {
                 self.out.push_sql(DB::POSITION);
                 self.out.push_sql("(");
                 self.as_text(value)?;
                 self.out.push_sql(", ");
-                self.expr(pattern)?;
+                self.as_text(pattern)?;
                 self.out.push_sql(") > 0");
                 Ok(())
             }
@@ -354,24 +392,24 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql("substr(");
                 self.as_text(value)?;
                 self.out.push_sql(", 1, length(");
-                self.expr(pattern)?;
+                self.as_text(pattern)?;
                 self.out.push_sql(")) = ");
-                self.expr(pattern)
+                self.as_text(pattern)
             }
             TextOp::EndsWith => {
                 // A text shorter than the ending would make the start negative, which counts from the other end.
                 self.out.push_sql("(length(");
                 self.as_text(value)?;
                 self.out.push_sql(") >= length(");
-                self.expr(pattern)?;
+                self.as_text(pattern)?;
                 self.out.push_sql(") AND substr(");
                 self.as_text(value)?;
                 self.out.push_sql(", length(");
                 self.as_text(value)?;
                 self.out.push_sql(") - length(");
-                self.expr(pattern)?;
+                self.as_text(pattern)?;
                 self.out.push_sql(") + 1) = ");
-                self.expr(pattern)?;
+                self.as_text(pattern)?;
                 self.out.push_sql(")");
                 Ok(())
             }

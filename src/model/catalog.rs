@@ -1,6 +1,6 @@
 //! The catalog: every entity the shell knows, by name.
 
-use super::Entity;
+use super::{Cardinality, Entity, Relationship};
 use crate::text::nearest;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -78,6 +78,23 @@ impl Catalog {
     /// The entity with this number, to add relationships to it.
     pub fn get_mut(&mut self, id: EntityId) -> &mut Entity {
         &mut self.entities[id.0]
+    }
+
+    /// The relationship of a model that a name means, case-insensitively: one that is called so, else the one that leads
+    /// to the model of that name, where only one does.
+    #[must_use]
+    pub fn relationship(&self, from: EntityId, name: &str) -> Option<&Relationship> {
+        let model = self.get(from);
+        let target = |way: &&Relationship| {
+            let to = self.get(way.to);
+            let called = if way.cardinality == Cardinality::Many { &to.plural } else { &to.name };
+            called.eq_ignore_ascii_case(name)
+        };
+        let only = |owning: bool| {
+            let mut ways = model.relationships.iter().filter(|way| way.owning == owning).filter(target);
+            ways.next().filter(|_| ways.next().is_none())
+        };
+        model.relationship(name).or_else(|| only(true)).or_else(|| only(false))
     }
 
     /// All entities, in the order they were added.

@@ -261,14 +261,30 @@ impl Entity {
             .or_else(|| by(&|known| letters(known).eq(letters(name))).filter(|_| letters(name).next().is_some()))
     }
 
-    /// The relationship with this name, case-insensitively.
-    #[must_use]
-    pub fn relationship(&self, name: &str) -> Option<&Relationship> {
+    /// The relationship with this name, case-insensitively. Other names of it are
+    /// [`Catalog::relationship`](super::Catalog::relationship)'s matter.
+    pub(super) fn relationship(&self, name: &str) -> Option<&Relationship> {
         self.relationships.iter().find(|relationship| relationship.name.eq_ignore_ascii_case(name))
     }
 
+    /// The single columns by which a text names a record, and whether each finds one record at most: its key, its natural
+    /// key, and the text that messages call it by.
+    #[must_use]
+    pub fn names(&self) -> Vec<(usize, bool)> {
+        let key = if let [only] = self.key.as_slice() { Some(*only) } else { None };
+        // A number is no text's meaning where there is a name.
+        let key = key.filter(|at| self.natural_key.is_none() || !self.columns[*at].data_type.is_wordless());
+        let natural = self.natural_key.filter(|at| Some(*at) != key);
+        let unique: Vec<usize> = key.into_iter().chain(natural).collect();
+        let label = self.display.filter(|at| {
+            let column = &self.columns[*at];
+            !unique.contains(at) && !column.masked && matches!(column.data_type, DataType::Text(_))
+        });
+        unique.into_iter().map(|at| (at, true)).chain(label.map(|at| (at, false))).collect()
+    }
+
     /// Names of columns and relationships, for suggestions.
-    pub fn member_names(&self) -> impl Iterator<Item = &str> {
+    pub fn member_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.columns
             .iter()
             .map(|column| column.name.as_str())

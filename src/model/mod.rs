@@ -18,4 +18,4 @@ pub use entity::{
     Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, MASK,
     ReferentialAction, Relationship,
 };
-pub use value::{Cell, DataType, Value, timestamp_text};
+pub use value::{Cell, DataType, Family, Value, timestamp_text};

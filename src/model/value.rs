@@ -153,6 +153,25 @@ pub enum DataType {
     Any,
 }
 
+/// Types whose values can be compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Numbers of any kind.
+    Number,
+    /// Text, and whatever travels as text.
+    Text,
+    /// True and false.
+    Bool,
+    /// Bytes.
+    Bytes,
+    /// Points in time.
+    Moment,
+    /// Times of day.
+    Time,
+    /// Of any kind.
+    Any,
+}
+
 impl DataType {
     /// The type's name in the words of the shell: `text(64)`, `int`, `timestamp`.
     #[must_use]
@@ -186,6 +205,26 @@ impl DataType {
             Self::Other(name) => name == "real",
             _ => false,
         }
+    }
+
+    /// The sort of its values; those of one sort can be compared.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match self {
+            _ if self.is_number() => Family::Number,
+            Self::Bool => Family::Bool,
+            Self::Bytes => Family::Bytes,
+            Self::Timestamp | Self::TimestampTz | Self::Date => Family::Moment,
+            Self::Time => Family::Time,
+            Self::Any => Family::Any,
+            _ => Family::Text,
+        }
+    }
+
+    /// Whether no text but a spelling of a number, a truth value or bytes is a value of this type.
+    #[must_use]
+    pub fn is_wordless(&self) -> bool {
+        self.is_number() || matches!(self, Self::Bool | Self::Bytes)
     }
 
     /// The value, fitted to this type: `'12'` becomes 12 for an integer, a date becomes a timestamp at midnight.

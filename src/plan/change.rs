@@ -1,9 +1,11 @@
 //! `add`, `set` and `delete`: names, types, lengths, NULLs and references are checked before anything is staged.
 
+use super::bare::{self, Bare};
+use super::naming::{identify, missing};
 use super::query::Select;
 use super::read::matching;
-use super::resolve::{self, Bound, Resolver, key_columns, missing};
-use crate::language::ast::{Assignment, Condition, LiteralKind, Name};
+use super::resolve::{self, Bound, Resolver, lacking};
+use crate::language::ast::{Assignment, Condition, Literal, LiteralKind, Name};
 use crate::model::{ColumnDefault, DataType, EntityId, EntityKind, Relationship, Value, timestamp_text};
 use crate::text::Span;
 use crate::{Error, Result};
@@ -25,7 +27,12 @@ pub fn assignments(
         let name = &assignment.field;
         let model = resolver.catalog().get(entity);
         let span = assignment.value.iter().map(|part| part.span).reduce(Span::to).unwrap_or(name.span);
-        let resolved = if let Some((at, column)) = model.column(&name.text) {
+        let way = resolver.catalog().relationship(entity, &name.text).cloned();
+        values_only(entity, assignment, adding, resolver)?;
+        let found = model.column(&name.text);
+        // A foreign key that is called like its relationship takes whatever names the record.
+        let refers = found.is_none_or(|(at, _)| way.as_ref().is_some_and(|way| way.owning && way.local == [at]));
+        let resolved = if let (Some((at, column)), false) = (found, refers) {
             let [only] = assignment.value.as_slice() else {
                 return Err(Error::invalid(format!("{} takes one value", name.text)).at(span));
             };
@@ -34,12 +41,10 @@ pub fn assignments(
             let value = vec![(at, value)];
             exists(entity, &value, span, resolver)?;
             value
-        } else if let Some(relationship) = model.relationship(&name.text).cloned() {
-            refer(entity, &relationship, assignment, span, resolver)?
+        } else if let Some(relationship) = &way {
+            refer(entity, relationship, assignment, span, resolver)?
         } else {
-            return Err(Error::unknown(format!("{} has no field `{}`", model.name, name.text))
-                .at(name.span)
-                .suggest(&name.text, model.member_names()));
+            return Err(lacking(model, "field", &name.text, model.member_names()).at(name.span));
         };
         for (at, value) in resolved {
             if values.iter().any(|(known, _)| *known == at) {
@@ -53,6 +58,25 @@ pub fn assignments(
         complete(entity, &mut values, resolver)?;
     }
     Ok(values)
+}
+
+/// Refuses values that look like a field, a path, a call or an expression.
+fn values_only(entity: EntityId, assignment: &Assignment<'_>, adding: bool, resolver: &dyn Resolver) -> Result<()> {
+    let catalog = resolver.catalog();
+    for value in &assignment.value {
+        let LiteralKind::Word(word) = &value.kind else { continue };
+        let looks = bare::read(word, value.span, entity, catalog);
+        if looks == Bare::Text {
+            continue;
+        }
+        let field = &assignment.field.text;
+        let is_text = catalog
+            .get(entity)
+            .column(field)
+            .is_none_or(|(_, column)| column.data_type.fit(Value::Text(word.to_string())).is_ok());
+        bare::in_assignment(&looks, (word, value.span), field, is_text, adding, entity, catalog)?;
+    }
+    Ok(())
 }
 
 /// Fills in defaults and asks for what is missing.
@@ -117,20 +141,13 @@ fn refer(
             .collect();
     }
     let to = relationship.to;
-    let by = match assignment.value.as_slice() {
-        [only] => match &only.kind {
-            LiteralKind::Variable(name, path) if path.is_empty() => {
-                match resolver.variable(name).map_err(|e| e.at(only.span))? {
-                    Bound::Records(..) => {
-                        return Err(Error::invalid(format!("${} is a list, not one record", name.text)).at(only.span));
-                    }
-                    _ => key_columns(resolver.catalog().get(to), &assignment.value, resolver)?,
-                }
-            }
-            _ => key_columns(resolver.catalog().get(to), &assignment.value, resolver)?,
-        },
-        _ => key_columns(resolver.catalog().get(to), &assignment.value, resolver)?,
-    };
+    if let [Literal { kind: LiteralKind::Variable(name, path), span }] = assignment.value.as_slice()
+        && path.is_empty()
+        && let Bound::Records(..) = resolver.variable(name).map_err(|e| e.at(*span))?
+    {
+        return Err(Error::invalid(format!("${} is a list, not one record", name.text)).at(*span));
+    }
+    let by = identify(to, &assignment.value, resolver)?;
     let found = resolver.columns_of(to, &by, &relationship.remote)?;
     let key = found.ok_or_else(|| missing(resolver.catalog().get(to), &by).at(span))?;
     Ok(relationship.local.iter().copied().zip(key).collect())

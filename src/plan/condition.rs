@@ -1,12 +1,15 @@
 //! Conditions: `where`, `has`, `count(...)`.
 
+use super::bare::{self, Bare};
 use super::masks;
+use super::naming::{identify, missing};
 use super::query::{Alias, ColumnRef, Expr, Subquery};
-use super::resolve::{self, Bound, Resolver, key_columns};
+use super::resolve::{self, Bound, Resolver};
 use super::scope::{Aliases, Member, Scope, correlated};
 use crate::language::ast::{CompareOp, Condition, Function, Literal, LiteralKind, Name, Operand, Path, TextOp};
-use crate::model::{DataType, EntityId, Relationship, Value};
-use crate::{Error, Result};
+use crate::model::{DataType, Entity, EntityId, Family, Relationship, Value};
+use crate::text::Span;
+use crate::{Error, ErrorKind, Result};
 
 /// Resolves conditions within one query.
 pub struct Conditions<'r> {
@@ -21,6 +24,25 @@ enum Side<'a> {
     Literal(&'a Literal<'a>),
 }
 
+/// What stands to the right of a test: a value, or a column.
+struct Right<'a> {
+    kind: RightKind<'a>,
+    span: Span,
+}
+
+enum RightKind<'a> {
+    Literal(&'a Literal<'a>),
+    Column(Column),
+}
+
+/// An expression over the columns of the query, with the path that was typed for it.
+struct Column {
+    expr: Expr,
+    data_type: DataType,
+    path: Option<String>,
+    span: Span,
+}
+
 impl Conditions<'_> {
     /// A condition in a scope.
     pub fn resolve(&mut self, condition: &Condition<'_>, scope: &mut Scope) -> Result<Expr> {
@@ -29,20 +51,33 @@ impl Conditions<'_> {
             Condition::Or(parts) => Ok(Expr::Or(self.all(parts, scope)?)),
             Condition::Not(inner) => Ok(not(self.resolve(inner, scope)?, true)),
             Condition::Compare(left, op, right) => self.compare(left, *op, right, scope),
-            Condition::Text(operand, op, pattern, negated) => self.on(operand, scope, *negated, &mut |this, side| {
-                this.open(operand, &side)?;
-                this.text(side, *op, pattern)
-            }),
-            Condition::In(operand, items, negated) => {
-                self.on(operand, scope, *negated, &mut |this, side| this.membership(side, items))
+            Condition::Text(operand, op, pattern, negated) => {
+                let pattern = self.right(pattern, scope)?;
+                self.on(operand, scope, *negated, &mut |this, side| {
+                    this.open(operand, &side)?;
+                    this.text(side, *op, &pattern)
+                })
             }
-            Condition::Between(operand, low, high, negated) => self.on(operand, scope, *negated, &mut |this, side| {
-                this.open(operand, &side)?;
-                let Side::Expr(expr, data_type) = side else { return Err(one_value(low)) };
-                let low = this.value(low, &data_type)?;
-                let high = this.value(high, &data_type)?;
-                Ok(Expr::Between(Box::new(expr), Box::new(low), Box::new(high)))
-            }),
+            Condition::In(operand, items, negated) => {
+                let items = items.iter().map(|item| self.right(item, scope)).collect::<Result<Vec<_>>>()?;
+                let fields = items.iter().any(|item| matches!(item.kind, RightKind::Column(_)));
+                self.on(operand, scope, *negated, &mut |this, side| {
+                    if fields {
+                        this.open(operand, &side)?;
+                    }
+                    this.membership(side, &items)
+                })
+            }
+            Condition::Between(operand, low, high, negated) => {
+                let (low, high) = (self.right(low, scope)?, self.right(high, scope)?);
+                self.on(operand, scope, *negated, &mut |this, side| {
+                    this.open(operand, &side)?;
+                    let Side::Expr(expr, data_type) = side else { return Err(one_value(low.span)) };
+                    let low = this.operand(&low, &data_type)?;
+                    let high = this.operand(&high, &data_type)?;
+                    Ok(Expr::Between(Box::new(expr), Box::new(low), Box::new(high)))
+                })
+            }
             Condition::IsNull(operand, negated) => self.on(operand, scope, *negated, &mut |_, side| match side {
                 Side::Expr(expr, _) => Ok(Expr::IsNull(Box::new(expr))),
                 Side::Record(alias, entity, relationship) => Ok(Expr::Or(
@@ -54,7 +89,7 @@ impl Conditions<'_> {
                         })
                         .collect(),
                 )),
-                Side::Literal(literal) => Err(one_value(literal)),
+                Side::Literal(literal) => Err(one_value(literal.span)),
             }),
             Condition::Has(path, inner) => self.has(path, inner.as_deref(), scope),
             Condition::Field(path) => self.field(path, scope),
@@ -136,16 +171,15 @@ impl Conditions<'_> {
     }
 
     fn compare(&mut self, left: &Operand<'_>, op: CompareOp, right: &Operand<'_>, scope: &mut Scope) -> Result<Expr> {
-        // A plain word on the right is a field if the model has one of that name, else text.
         let as_path;
         let right = match right {
-            Operand::Literal(Literal { kind: LiteralKind::Word(word), span })
-                if self.resolver.catalog().get(scope.from.entity).column(word).is_some() =>
-            {
-                let name = Name { text: word.clone(), span: *span };
-                as_path = Operand::Path(Path { names: vec![name] });
-                &as_path
-            }
+            Operand::Literal(literal) => match self.path_of(literal, scope)? {
+                Some(path) => {
+                    as_path = Operand::Path(path);
+                    &as_path
+                }
+                None => right,
+            },
             other => other,
         };
         match (left, right) {
@@ -160,33 +194,26 @@ impl Conditions<'_> {
                 this.compare_literal(side, op, literal)
             }),
             (_, Operand::Path(path)) => {
-                let other = scope.column(path, self.resolver.catalog(), self.aliases)?;
-                masks::open_at(self.resolver.catalog(), other, path.span())?;
-                self.compare_expr(left, op, Expr::Column(other), scope)
+                if let Operand::Path(one) = left
+                    && self.is_many(path, scope)
+                    && !self.is_many(one, scope)
+                {
+                    // Any of the many is compared with the one.
+                    let one = self.column(one, scope)?;
+                    return self.compare_column(right, flip(op), &one, scope).map_err(|error| match error.unknown {
+                        true => error.hint(bare::as_text(&typed(path))),
+                        false => error,
+                    });
+                }
+                let other = self.column(path, scope)?;
+                self.compare_column(left, op, &other, scope)
             }
             (_, Operand::Function(function, path, inner, span)) => {
-                let (other, _) = self.scalar(*function, path, inner.as_deref(), scope).map_err(|e| e.at(*span))?;
-                self.compare_expr(left, op, other, scope)
+                let (expr, data_type) =
+                    self.scalar(*function, path, inner.as_deref(), scope).map_err(|e| e.at(*span))?;
+                self.compare_column(left, op, &Column { expr, data_type, path: None, span: *span }, scope)
             }
         }
-    }
-
-    fn compare_expr(&mut self, left: &Operand<'_>, op: CompareOp, other: Expr, scope: &mut Scope) -> Result<Expr> {
-        self.on(left, scope, false, &mut |this, side| {
-            this.open(left, &side)?;
-            match side {
-                Side::Expr(expr, _) => Ok(Expr::Compare(Box::new(expr), op, Box::new(other.clone()))),
-                Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
-                    [column] => Ok(Expr::Compare(
-                        Box::new(Expr::Column(ColumnRef { alias, entity, column: *column })),
-                        op,
-                        Box::new(other.clone()),
-                    )),
-                    _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name))),
-                },
-                Side::Literal(literal) => Err(one_value(literal)),
-            }
-        })
     }
 
     /// Refuses a masked column where its values would show through.
@@ -197,12 +224,84 @@ impl Conditions<'_> {
         }
     }
 
+    fn is_many(&mut self, path: &Path<'_>, scope: &mut Scope) -> bool {
+        matches!(scope.follow(&path.names, self.resolver.catalog(), self.aliases), Ok(Member::ToMany(..)))
+    }
+
+    /// The path that a value is, where it is one.
+    fn path_of<'l>(&self, literal: &'l Literal<'_>, scope: &Scope) -> Result<Option<Path<'l>>> {
+        let LiteralKind::Word(word) = &literal.kind else { return Ok(None) };
+        let (_, entity) = scope.start;
+        let catalog = self.resolver.catalog();
+        match bare::read(word, literal.span, entity, catalog) {
+            Bare::Path(path) => Ok(Some(path)),
+            other => bare::in_condition(&other, word, literal.span, entity, catalog).map(|()| None),
+        }
+    }
+
+    /// What stands to the right of a test.
+    fn right<'l>(&mut self, literal: &'l Literal<'l>, scope: &mut Scope) -> Result<Right<'l>> {
+        let kind = match self.path_of(literal, scope)? {
+            Some(path) => RightKind::Column(self.column(&path, scope)?),
+            None => RightKind::Literal(literal),
+        };
+        Ok(Right { kind, span: literal.span })
+    }
+
+    /// The column that a path on the right leads to.
+    fn column(&mut self, path: &Path<'_>, scope: &mut Scope) -> Result<Column> {
+        let typed = typed(path);
+        let catalog = self.resolver.catalog();
+        let column = scope.column(path, catalog, self.aliases).map_err(|error| error.hint(bare::as_text(&typed)))?;
+        masks::open_at(catalog, column, path.span())?;
+        let data_type = catalog.get(column.entity).columns[column.column].data_type.clone();
+        Ok(Column { expr: Expr::Column(column), data_type, path: Some(typed), span: path.span() })
+    }
+
+    fn compare_column(&mut self, left: &Operand<'_>, op: CompareOp, other: &Column, scope: &mut Scope) -> Result<Expr> {
+        self.on(left, scope, false, &mut |this, side| {
+            this.open(left, &side)?;
+            let (expr, data_type) = this.single(side, other.span)?;
+            comparable(&data_type, other)?;
+            Ok(Expr::Compare(Box::new(expr), op, Box::new(other.expr.clone())))
+        })
+    }
+
+    /// A side as one expression: a relationship stands for its foreign key.
+    fn single(&self, side: Side<'_>, span: Span) -> Result<(Expr, DataType)> {
+        match side {
+            Side::Expr(expr, data_type) => Ok((expr, data_type)),
+            Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
+                [column] => {
+                    let data_type = self.resolver.catalog().get(entity).columns[*column].data_type.clone();
+                    Ok((Expr::Column(ColumnRef { alias, entity, column: *column }), data_type))
+                }
+                _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name)).at(span)),
+            },
+            Side::Literal(literal) => Err(one_value(literal.span)),
+        }
+    }
+
+    /// What stands to the right of a test of a column of this type, as an expression.
+    fn operand(&mut self, right: &Right<'_>, data_type: &DataType) -> Result<Expr> {
+        match &right.kind {
+            RightKind::Literal(literal) => self.value(literal, data_type),
+            RightKind::Column(column) => {
+                comparable(data_type, column)?;
+                Ok(column.expr.clone())
+            }
+        }
+    }
+
     fn compare_literal(&mut self, side: Side<'_>, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
         let is_null = matches!(literal.kind, LiteralKind::Null);
         match side {
             Side::Expr(expr, _) if is_null => null_test(expr, op, literal),
             Side::Expr(expr, data_type) => {
-                let value = self.value(literal, &data_type)?;
+                let value = match op {
+                    CompareOp::Eq | CompareOp::Ne => self.equal_value(&expr, literal, &data_type)?,
+                    _ => self.value(literal, &data_type)?,
+                };
                 Ok(Expr::Compare(Box::new(expr), op, Box::new(value)))
             }
             Side::Record(alias, entity, relationship) => {
@@ -216,13 +315,13 @@ impl Conditions<'_> {
                     }
                 };
                 if is_null {
-                    let [column] = relationship.local[..] else { return Err(one_value(literal)) };
+                    let [column] = relationship.local[..] else { return Err(one_value(literal.span)) };
                     return null_test(Expr::Column(ColumnRef { alias, entity, column }), op, literal);
                 }
                 let same = self.is_record(alias, entity, &relationship, literal)?;
                 Ok(not(same, negated))
             }
-            Side::Literal(other) => Err(one_value(other)),
+            Side::Literal(other) => Err(one_value(other.span)),
         }
     }
 
@@ -235,10 +334,7 @@ impl Conditions<'_> {
         literal: &Literal<'_>,
     ) -> Result<Expr> {
         let to = relationship.to;
-        let by = {
-            let catalog = self.resolver.catalog();
-            key_columns(catalog.get(to), std::slice::from_ref(literal), &*self.resolver)?
-        };
+        let by = identify(to, std::slice::from_ref(literal), self.resolver)?;
         // By the columns that the foreign key holds: no join is needed.
         let direct: Option<Vec<(usize, Value)>> = by
             .iter()
@@ -255,14 +351,52 @@ impl Conditions<'_> {
         Ok(Expr::Exists(Box::new(Subquery { from: inner.from, filter: Expr::And(filter) })))
     }
 
-    fn membership(&mut self, side: Side<'_>, items: &[Literal<'_>]) -> Result<Expr> {
+    /// The value that a foreign key has where it refers to the record that a text names, for a key that is called like its
+    /// relationship; none where no record is called so.
+    fn referred(&mut self, expr: &Expr, literal: &Literal<'_>) -> Result<Option<Value>> {
+        let Expr::Column(ColumnRef { entity, column, .. }) = *expr else { return Ok(None) };
+        let catalog = self.resolver.catalog();
+        let way = catalog.relationship(entity, &catalog.get(entity).columns[column].name);
+        let Some(way) = way.filter(|way| way.owning && way.local == [column]) else { return Ok(None) };
+        let (to, remote) = (way.to, way.remote.clone());
+        let data_type = catalog.get(entity).columns[column].data_type.clone();
+        let value = resolve::literal(literal, &*self.resolver)?;
+        if value.as_text().is_none() || matches!(literal.kind, LiteralKind::Number(_)) {
+            return Ok(None);
+        }
+        let nobody = match identify(to, std::slice::from_ref(literal), self.resolver) {
+            Ok(by) if by.iter().map(|(at, _)| *at).eq(remote.iter().copied()) => return Ok(None),
+            Ok(by) => match self.resolver.columns_of(to, &by, &remote)? {
+                Some(key) => return Ok(key.into_iter().next()),
+                None => missing(self.resolver.catalog().get(to), &by).at(literal.span),
+            },
+            Err(error) if error.kind == ErrorKind::NotFound => error,
+            Err(error) => return Err(error),
+        };
+        // What is no key of such a record may be a value of the column all the same.
+        if data_type.fit(value).is_ok() { Ok(None) } else { Err(nobody) }
+    }
+
+    /// A literal that a column is tested for: a value of its type, or the name of the record that it refers to.
+    fn equal_value(&mut self, expr: &Expr, literal: &Literal<'_>, data_type: &DataType) -> Result<Expr> {
+        match self.referred(expr, literal)? {
+            Some(key) => Ok(Expr::Value(key, data_type.clone())),
+            None => self.value(literal, data_type),
+        }
+    }
+
+    fn membership(&mut self, side: Side<'_>, items: &[Right<'_>]) -> Result<Expr> {
         match side {
             Side::Expr(expr, data_type) => {
                 let mut values = Vec::with_capacity(items.len());
                 for item in items {
-                    match self.list(item)? {
+                    let RightKind::Literal(literal) = &item.kind else {
+                        values.push(self.operand(item, &data_type)?);
+                        continue;
+                    };
+                    match self.list(literal)? {
                         Some(several) => values.extend(several.into_iter().map(|v| Expr::Value(v, data_type.clone()))),
-                        None => values.push(self.value(item, &data_type)?),
+                        None => values.push(self.equal_value(&expr, literal, &data_type)?),
                     }
                 }
                 Ok(Expr::In(Box::new(expr), values))
@@ -270,11 +404,19 @@ impl Conditions<'_> {
             Side::Record(alias, entity, relationship) => {
                 let mut parts = Vec::with_capacity(items.len());
                 for item in items {
-                    parts.push(self.is_record(alias, entity, &relationship, item)?);
+                    parts.push(match &item.kind {
+                        RightKind::Literal(literal) => self.is_record(alias, entity, &relationship, literal)?,
+                        RightKind::Column(column) => {
+                            let side = Side::Record(alias, entity, relationship.clone());
+                            let (expr, data_type) = self.single(side, item.span)?;
+                            comparable(&data_type, column)?;
+                            Expr::Compare(Box::new(expr), CompareOp::Eq, Box::new(column.expr.clone()))
+                        }
+                    });
                 }
                 Ok(Expr::Or(parts))
             }
-            Side::Literal(literal) => Err(one_value(literal)),
+            Side::Literal(literal) => Err(one_value(literal.span)),
         }
     }
 
@@ -292,18 +434,23 @@ impl Conditions<'_> {
                 at
             }
             ([], [key]) => *key,
-            _ => return Err(one_value(item)),
+            _ => return Err(one_value(item.span)),
         };
         Ok(Some(rows.iter().map(|row| row[column].clone()).collect()))
     }
 
-    fn text(&mut self, side: Side<'_>, op: TextOp, pattern: &Literal<'_>) -> Result<Expr> {
+    fn text(&mut self, side: Side<'_>, op: TextOp, pattern: &Right<'_>) -> Result<Expr> {
         let Side::Expr(expr, _) = side else {
             return Err(Error::invalid("only a field can be compared with a text pattern").at(pattern.span));
         };
-        let value = resolve::literal(pattern, &*self.resolver)?;
-        let value = DataType::Text(None).fit(value).map_err(|e| e.at(pattern.span))?;
-        Ok(Expr::Text(Box::new(expr), op, Box::new(Expr::Value(value, DataType::Text(None)))))
+        let pattern = match &pattern.kind {
+            RightKind::Column(column) => column.expr.clone(),
+            RightKind::Literal(literal) => {
+                let value = resolve::literal(literal, &*self.resolver)?;
+                Expr::Value(DataType::Text(None).fit(value).map_err(|e| e.at(literal.span))?, DataType::Text(None))
+            }
+        };
+        Ok(Expr::Text(Box::new(expr), op, Box::new(pattern)))
     }
 
     fn has(&mut self, path: &Path<'_>, inner: Option<&Condition<'_>>, scope: &mut Scope) -> Result<Expr> {
@@ -316,17 +463,11 @@ impl Conditions<'_> {
         Ok(Expr::Exists(Box::new(Subquery { from: at.from, filter: Expr::And(filter) })))
     }
 
-    /// The rows at the end of a path of relationships, as a subquery's scope and correlation.
+    /// The different rows at the end of a path of relationships, as a subquery's scope and correlation.
     fn rows_behind(&mut self, names: &[Name<'_>], scope: &mut Scope) -> Result<(Scope, Vec<Expr>)> {
         let catalog = self.resolver.catalog();
         match scope.follow(names, catalog, self.aliases)? {
-            Member::Column(column) => {
-                let model = catalog.get(column.entity);
-                let name = names.last().map_or("", |name| &name.text);
-                Err(Error::invalid(format!("`{name}` is a field of {}; a relationship is wanted here", model.name))
-                    .at(names.last().map_or_else(Default::default, |name| name.span))
-                    .hint(relationships(model)))
-            }
+            Member::Column(column) => Err(no_relationship(catalog.get(column.entity), names)),
             Member::ToOne(alias, entity, relationship) => Ok(correlated(alias, entity, &relationship, self.aliases)),
             Member::ToMany(alias, entity, relationship, used) => {
                 let (mut inner, mut outer) = correlated(alias, entity, &relationship, self.aliases);
@@ -342,6 +483,21 @@ impl Conditions<'_> {
         }
     }
 
+    /// The rows of a path of relationships, one for each way through it, as a subquery's scope and correlation.
+    fn rows_along(&mut self, names: &[Name<'_>], scope: &mut Scope) -> Result<(Scope, Vec<Expr>)> {
+        let catalog = self.resolver.catalog();
+        match scope.follow(names, catalog, self.aliases)? {
+            Member::Column(column) => Err(no_relationship(catalog.get(column.entity), names)),
+            Member::ToOne(alias, entity, relationship) => Ok(correlated(alias, entity, &relationship, self.aliases)),
+            Member::ToMany(alias, entity, relationship, used) => {
+                let (mut inner, filter) = correlated(alias, entity, &relationship, self.aliases);
+                inner.walk(&names[used..], catalog, self.aliases)?;
+                Ok((inner, filter))
+            }
+        }
+    }
+
+    /// `count` counts different records at the path's end; all others work on a value for each of its rows.
     fn scalar(
         &mut self,
         function: Function,
@@ -364,7 +520,7 @@ impl Conditions<'_> {
                 function.name()
             )));
         };
-        let (mut rows, mut filter) = self.rows_behind(way, scope)?;
+        let (mut rows, mut filter) = self.rows_along(way, scope)?;
         if let Some(inner) = inner {
             let condition = self.resolve(inner, &mut rows)?;
             filter.push(condition);
@@ -395,13 +551,41 @@ impl Conditions<'_> {
     }
 }
 
-fn relationships(entity: &crate::model::Entity) -> String {
+/// A path's names with dots between.
+fn typed(path: &Path<'_>) -> String {
+    let names: Vec<&str> = path.names.iter().map(|name| name.text.as_ref()).collect();
+    names.join(".")
+}
+
+fn no_relationship(model: &Entity, names: &[Name<'_>]) -> Error {
+    let (name, span) = names.last().map_or(("", Span::default()), |name| (&name.text, name.span));
+    Error::invalid(format!("`{name}` is a field of {}; a relationship is wanted here", model.name))
+        .at(span)
+        .hint(relationships(model))
+}
+
+fn relationships(entity: &Entity) -> String {
     let names: Vec<&str> = entity.relationships.iter().map(|relationship| relationship.name.as_str()).collect();
     if names.is_empty() {
         format!("{} has no relationships", entity.name)
     } else {
         format!("relationships of {}: {}", entity.name, names.join(", "))
     }
+}
+
+/// Refuses to compare with a column whose values are of another sort.
+fn comparable(data_type: &DataType, other: &Column) -> Result<()> {
+    let (a, b) = (data_type.family(), other.data_type.family());
+    if a == b || a == Family::Any || b == Family::Any {
+        return Ok(());
+    }
+    let (one, two) = (data_type.name(), other.data_type.name());
+    let error =
+        Error::invalid(format!("a value of type {one} cannot be compared with one of type {two}")).at(other.span);
+    Err(match &other.path {
+        Some(path) if a == Family::Text => error.hint(bare::as_text(path)),
+        _ => error,
+    })
 }
 
 fn not(expr: Expr, negated: bool) -> Expr {
@@ -416,8 +600,8 @@ fn null_test(expr: Expr, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
     }
 }
 
-fn one_value(literal: &Literal<'_>) -> Error {
-    Error::invalid("a field is needed on the left, and single values on the right").at(literal.span)
+fn one_value(span: Span) -> Error {
+    Error::invalid("a field is needed on the left, and single values on the right").at(span)
 }
 
 const fn flip(op: CompareOp) -> CompareOp {

@@ -1,10 +1,12 @@
 //! The pivot: syntax tree and catalog become resolved, typed queries and changes.
 
 mod aggregate;
+mod bare;
 mod change;
 mod condition;
 mod format;
 mod masks;
+mod naming;
 pub mod query;
 mod read;
 mod resolve;
@@ -13,5 +15,6 @@ mod scope;
 pub use aggregate::{aggregate, distinct};
 pub use change::{assignments, many, writable};
 pub use masks::open_expr;
+pub use naming::{By, Meanings, identify, meanings, missing, named, named_by_key, reference};
 pub use read::{Level, Read, level_select, read};
-pub use resolve::{Bound, Record, Resolver, column, key_columns, literal, missing, reference};
+pub use resolve::{Bound, Record, Resolver, column, lacking, literal};

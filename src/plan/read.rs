@@ -3,8 +3,9 @@
 use super::condition::Conditions;
 use super::format::Template;
 use super::masks;
+use super::naming::reference;
 use super::query::{ColumnRef, Expr, Order, Output, Select, Subquery};
-use super::resolve::{self, Record, Resolver, reference};
+use super::resolve::{self, Record, Resolver};
 use super::scope::{Aliases, Scope, correlated};
 use crate::language::ast::{Condition, Name, OrderKey, Path, Pick, Query, Source};
 use crate::model::{Catalog, DataType, EntityId, Relationship, Value};
@@ -167,15 +168,16 @@ fn inverse(relationship: &Relationship, from: EntityId) -> Relationship {
 
 fn relationship(catalog: &Catalog, entity: EntityId, name: &Name<'_>) -> Result<(EntityId, Relationship)> {
     let model = catalog.get(entity);
-    if let Some(found) = model.relationship(&name.text) {
-        Ok((entity, found.clone()))
-    } else {
-        let error = Error::invalid(format!("{} has no relationship `{}`", model.name, name.text)).at(name.span);
-        if model.column(&name.text).is_some() {
-            return Err(error.hint(format!("`{0}` is a field; to see it alone add `show {0}`", name.text)));
-        }
-        Err(error.suggest(&name.text, model.relationships.iter().map(|r| r.name.as_str())))
+    if let Some(found) = catalog.relationship(entity, &name.text) {
+        return Ok((entity, found.clone()));
     }
+    if model.column(&name.text).is_some() {
+        return Err(Error::invalid(format!("{} has no relationship `{}`", model.name, name.text))
+            .at(name.span)
+            .hint(format!("`{0}` is a field; to see it alone add `show {0}`", name.text)));
+    }
+    let ways = model.relationships.iter().map(|way| way.name.as_str());
+    Err(resolve::lacking(model, "relationship", &name.text, ways).at(name.span))
 }
 
 /// Resolves a reading command.

@@ -2,7 +2,7 @@
 
 use super::masks;
 use super::query::{Alias, ColumnRef, Expr};
-use crate::language::ast::{Literal, LiteralKind, Name, RecordRef};
+use crate::language::ast::{Literal, LiteralKind, Name};
 use crate::model::{Catalog, DataType, Entity, EntityId, Value, timestamp_text};
 use crate::{Error, Result};
 
@@ -50,6 +50,12 @@ pub trait Resolver {
     /// # Errors
     /// The database's own.
     fn find(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>>;
+
+    /// Up to so many records whose columns have these values, read now.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn find_several(&mut self, entity: EntityId, by: &[(usize, Value)], limit: u64) -> Result<Vec<Record>>;
 
     /// Some columns of that record.
     ///
@@ -124,112 +130,27 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
 /// # Errors
 /// An unknown name, with a near one.
 pub fn column<'c>(entity: &'c Entity, name: &Name<'_>) -> Result<(usize, &'c crate::model::Column)> {
-    entity.column(&name.text).ok_or_else(|| {
-        Error::unknown(format!("{} has no field `{}`", entity.name, name.text))
-            .at(name.span)
-            .suggest(&name.text, entity.member_names())
-    })
+    entity.column(&name.text).ok_or_else(|| lacking(entity, "field", &name.text, entity.member_names()).at(name.span))
 }
 
-/// Columns and values by which a key literal finds a record of `entity`: its primary key or its natural key.
-///
-/// # Errors
-/// A key of the wrong arity, or a value that neither key can have.
-pub fn key_columns(entity: &Entity, key: &[Literal<'_>], resolver: &dyn Resolver) -> Result<Vec<(usize, Value)>> {
-    let span = key.iter().map(|part| part.span).reduce(crate::text::Span::to).unwrap_or_default();
-    if let [only] = key {
-        if let LiteralKind::Variable(name, path) = &only.kind
-            && path.is_empty()
-            && let Bound::Record(record) = resolver.variable(name).map_err(|e| e.at(only.span))?
-        {
-            if std::ptr::eq(resolver.catalog().get(record.entity), entity) {
-                return Ok(entity.key.iter().map(|at| (*at, record.values[*at].clone())).collect());
-            }
-            let other = resolver.catalog().get(record.entity);
-            return Err(
-                Error::invalid(format!("${} is a {}, not a {}", name.text, other.name, entity.name)).at(only.span)
-            );
-        }
-        let value = literal(only, resolver)?;
-        let textual = matches!(only.kind, LiteralKind::Text(_) | LiteralKind::Word(_)) && value.as_text().is_some();
-        if let Some(natural) = entity.natural_key {
-            let key_is_text =
-                matches!(entity.key.as_slice(), [at] if matches!(entity.columns[*at].data_type, DataType::Text(_)));
-            if textual && !key_is_text {
-                return Ok(vec![(natural, value)]);
-            }
-        }
-        if let [at] = entity.key.as_slice() {
-            let fitted = entity.columns[*at].data_type.fit(value).map_err(|mut error| {
-                error.message =
-                    format!("{} is looked up by {}: {}", entity.name, entity.columns[*at].name, error.message);
-                error.at(span)
-            })?;
-            return Ok(vec![(*at, fitted)]);
-        }
+/// A model has nothing that is called so: the nearest name, else all that there are.
+pub fn lacking<'n>(model: &Entity, what: &str, name: &str, known: impl Iterator<Item = &'n str> + Clone) -> Error {
+    /// How many names a message lists.
+    const LISTED: usize = 16;
+    let message = format!("{} has no {what} `{name}`", model.name);
+    if crate::text::nearest(name, known.clone()).is_some() {
+        return Error::unknown(message).suggest(name, known);
     }
-    if entity.key.is_empty() {
-        return Err(Error::invalid(format!("{} has no key", entity.name))
-            .at(span)
-            .hint(format!("find its rows with `list {} where ...`", entity.plural)));
-    }
-    if key.len() != entity.key.len() {
-        let names: Vec<&str> = entity.key.iter().map(|at| entity.columns[*at].name.as_str()).collect();
-        return Err(Error::invalid(format!("the key of {} is ({})", entity.name, names.join(", ")))
-            .at(span)
-            .hint(format!("write {} value(s) in brackets, in that order", names.len())));
-    }
-    entity
-        .key
-        .iter()
-        .zip(key)
-        .map(|(at, part)| {
-            let value = literal(part, resolver)?;
-            Ok((*at, entity.columns[*at].data_type.fit(value).map_err(|e| e.at(part.span))?))
-        })
-        .collect()
-}
-
-/// The record that a reference means.
-///
-/// # Errors
-/// `NotFound` when there is none; `Invalid` for names that do not fit.
-pub fn reference(record: &RecordRef<'_>, resolver: &mut dyn Resolver) -> Result<Record> {
-    match record {
-        RecordRef::Key { model, key } => {
-            let id = resolver.catalog().resolve(&model.text).map_err(|e| e.at(model.span))?;
-            let span = key.iter().fold(model.span, |span, part| span.to(part.span));
-            let by = key_columns(resolver.catalog().get(id), key, resolver)?;
-            resolver.find(id, &by)?.ok_or_else(|| missing(resolver.catalog().get(id), &by).at(span))
+    let mut names: Vec<&str> = known.collect();
+    match names.len() {
+        0 => Error::unknown(format!("{message}; it has none")),
+        count if count > LISTED => {
+            names.truncate(LISTED);
+            Error::unknown(format!("{message}; it has {}, ... and {} more", names.join(", "), count - LISTED))
+                .hint(format!("`.schema {}` shows all", model.name))
         }
-        RecordRef::Variable(name) => match resolver.variable(name).map_err(|e| e.at(name.span))? {
-            Bound::Record(record) => {
-                // Read again: what the variable holds may be older than what is staged or committed since.
-                let by: Vec<(usize, Value)> = resolver
-                    .catalog()
-                    .get(record.entity)
-                    .key
-                    .iter()
-                    .map(|at| (*at, record.values[*at].clone()))
-                    .collect();
-                if by.is_empty() {
-                    return Ok(record);
-                }
-                let found = resolver.find(record.entity, &by)?;
-                found.ok_or_else(|| missing(resolver.catalog().get(record.entity), &by).at(name.span))
-            }
-            _ => Err(Error::invalid(format!("${} is not one record", name.text)).at(name.span)),
-        },
+        _ => Error::unknown(format!("{message}; it has {}", names.join(", "))),
     }
-}
-
-/// "There is no user 7".
-#[must_use]
-pub fn missing(entity: &Entity, by: &[(usize, Value)]) -> Error {
-    let shown = |(at, value): &(usize, Value)| crate::language::quote::quote_shown(&entity.columns[*at], value);
-    let key: Vec<String> = by.iter().map(shown).collect();
-    let key = if key.len() == 1 { key.concat() } else { format!("({})", key.join(", ")) };
-    Error::new(crate::ErrorKind::NotFound, format!("there is no {} {key}", entity.name))
 }
 
 /// `column = value` for each pair.

@@ -1,6 +1,7 @@
 //! Aliases and joins: how a path of relationships becomes one joined query.
 
 use super::query::{Alias, ColumnRef, Expr, From, Join, Subquery};
+use super::resolve::lacking;
 use crate::language::ast::{CompareOp, Name, Path};
 use crate::model::{Cardinality, Catalog, EntityId, Relationship};
 use crate::{Error, Result};
@@ -20,6 +21,8 @@ impl Aliases {
 #[derive(Debug)]
 pub struct Scope {
     pub from: From,
+    /// Where paths begin.
+    pub start: (Alias, EntityId),
     /// Joins already made: from which alias, by which relationship, to which alias.
     made: Vec<(Alias, String, Alias)>,
 }
@@ -36,14 +39,14 @@ pub enum Member {
 
 impl Scope {
     pub fn new(entity: EntityId, aliases: &mut Aliases) -> Self {
-        Self { from: From { entity, alias: aliases.next(), joins: Vec::new() }, made: Vec::new() }
+        let alias = aliases.next();
+        Self { from: From { entity, alias, joins: Vec::new() }, start: (alias, entity), made: Vec::new() }
     }
 
     /// Follows a path as far as to-one relationships go. It may end at a column, at a relationship, or at the first
     /// to-many relationship on the way.
     pub fn follow(&mut self, path: &[Name<'_>], catalog: &Catalog, aliases: &mut Aliases) -> Result<Member> {
-        let mut alias = self.from.alias;
-        let mut entity = self.from.entity;
+        let (mut alias, mut entity) = self.start;
         for (index, name) in path.iter().enumerate() {
             let model = catalog.get(entity);
             let last = index + 1 == path.len();
@@ -51,7 +54,7 @@ impl Scope {
             if last && let Some((column, _)) = model.column(&name.text) {
                 return Ok(Member::Column(ColumnRef { alias, entity, column }));
             }
-            let Some(relationship) = model.relationship(&name.text) else {
+            let Some(relationship) = catalog.relationship(entity, &name.text) else {
                 return Err(unknown(catalog, entity, name, last));
             };
             if relationship.cardinality == Cardinality::Many {
@@ -66,7 +69,20 @@ impl Scope {
         Err(Error::invalid("an empty path"))
     }
 
-    /// The alias of the table behind a to-one relationship, joined once however often it is named.
+    /// Joins the tables along a path of relationships of any kind, so that there is a row for each way through them, and
+    /// lets paths begin at its end.
+    pub fn walk(&mut self, path: &[Name<'_>], catalog: &Catalog, aliases: &mut Aliases) -> Result<()> {
+        for name in path {
+            let (alias, entity) = self.start;
+            let Some(relationship) = catalog.relationship(entity, &name.text) else {
+                return Err(unknown(catalog, entity, name, false));
+            };
+            self.start = (self.join(alias, entity, relationship, aliases), relationship.to);
+        }
+        Ok(())
+    }
+
+    /// The alias of the table behind a relationship, joined once however often it is named.
     pub fn join(
         &mut self,
         alias: Alias,
@@ -78,21 +94,30 @@ impl Scope {
         if let Some((_, _, to)) = known {
             return *to;
         }
-        let to = aliases.next();
-        let on = relationship
-            .local
-            .iter()
-            .zip(&relationship.remote)
-            .map(|(local, remote)| {
-                (
-                    ColumnRef { alias, entity, column: *local },
-                    ColumnRef { alias: to, entity: relationship.to, column: *remote },
-                )
-            })
-            .collect();
-        self.from.joins.push(Join { entity: relationship.to, alias: to, on });
+        let mut near = (alias, entity, relationship.local.as_slice());
+        if let Some(link) = &relationship.link {
+            let through = self.add(link.entity, near, &link.near, aliases);
+            near = (through, link.entity, link.far.as_slice());
+        }
+        let to = self.add(relationship.to, near, &relationship.remote, aliases);
         self.made.push((alias, relationship.name.clone(), to));
         to
+    }
+
+    /// Joins one more table, whose columns equal those of a table that is there.
+    fn add(
+        &mut self,
+        entity: EntityId,
+        (near, of, local): (Alias, EntityId, &[usize]),
+        remote: &[usize],
+        aliases: &mut Aliases,
+    ) -> Alias {
+        let alias = aliases.next();
+        let pair = |(local, remote): (&usize, &usize)| {
+            (ColumnRef { alias: near, entity: of, column: *local }, ColumnRef { alias, entity, column: *remote })
+        };
+        self.from.joins.push(Join { entity, alias, on: local.iter().zip(remote).map(pair).collect() });
+        alias
     }
 
     /// A column at the end of a path of to-one relationships; a relationship there stands for its foreign key.
@@ -166,7 +191,10 @@ fn unknown(catalog: &Catalog, entity: EntityId, name: &Name<'_>, last: bool) -> 
         return Error::invalid(format!("`{}` is a field of {}, it leads nowhere", name.text, model.name)).at(name.span);
     }
     let what = if last { "field or relationship" } else { "relationship" };
-    Error::unknown(format!("{} has no {what} `{}`", model.name, name.text))
-        .at(name.span)
-        .suggest(&name.text, model.member_names())
+    let ways = model.relationships.iter().map(|way| way.name.as_str());
+    if last {
+        lacking(model, what, &name.text, model.member_names()).at(name.span)
+    } else {
+        lacking(model, what, &name.text, ways).at(name.span)
+    }
 }

@@ -3,8 +3,8 @@
 use super::journal::{Change, Counts};
 use super::net::Net;
 use super::{Hold, Session};
-use crate::language::quote::quote_key;
 use crate::model::{EntityId, Value};
+use crate::plan::named_by_key;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -218,8 +218,7 @@ impl Session {
     /// `user 1`, as it is typed.
     pub(super) fn spelled(&self, change: &Change) -> String {
         let model = self.catalog.get(change.entity());
-        let key = quote_key(model, &change.key(&self.catalog).unwrap_or_default());
-        if model.key.len() == 1 { format!("{} {key}", model.name) } else { format!("{} ({key})", model.name) }
+        named_by_key(model, &change.key(&self.catalog).unwrap_or_default())
     }
 
     /// The database has what was staged: forget it.

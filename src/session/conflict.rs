@@ -115,8 +115,7 @@ impl Session {
                     }
                 });
                 if refused {
-                    let key = crate::language::quote::quote_key(model, &conflict.key);
-                    let name = format!("{} {key}", model.name);
+                    let name = crate::plan::named_by_key(model, &conflict.key);
                     return Err(Error::new(
                         ErrorKind::Refused,
                         format!("{name} was deleted, so there is nothing to change"),

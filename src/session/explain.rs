@@ -4,9 +4,10 @@
 use super::Session;
 use super::journal::Change;
 use crate::language::ast::{CompareOp, Function};
-use crate::language::quote::{quote_key, quote_shown};
+use crate::language::quote::quote_shown;
 use crate::model::{EntityId, Value};
 use crate::outcome::HeaderColumn;
+use crate::plan::named_by_key;
 use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
 use crate::{Error, ErrorKind};
 
@@ -54,10 +55,10 @@ impl Session {
                 .iter()
                 .map(|(at, value)| format!("{} {}", model.columns[*at].name, quote_shown(&model.columns[*at], value)))
                 .collect();
-            let key = quote_key(&model, &key);
+            let name = named_by_key(&model, &key);
             return Some(Error::new(
                 ErrorKind::Constraint,
-                format!("{} is taken by {} {key} {}", what.join(", "), model.name, model.repr(&row)),
+                format!("{} is taken by {name} {}", what.join(", "), model.repr(&row)),
             ));
         }
         None
@@ -97,15 +98,13 @@ impl Session {
         if blocked.is_empty() {
             return None;
         }
-        let named = quote_key(&model, key);
-        let error = Error::new(
-            ErrorKind::Constraint,
-            format!("{} {} is still referred to by {}", model.name, named, blocked.join(" and ")),
-        );
+        let name = named_by_key(&model, key);
+        let error =
+            Error::new(ErrorKind::Constraint, format!("{name} is still referred to by {}", blocked.join(" and ")));
         Some(if with.is_empty() {
             error
         } else {
-            error.hint(format!("delete them too: `delete {} {} with {}`", model.name, named, with.join(", ")))
+            error.hint(format!("delete them too: `delete {name} with {}`", with.join(", ")))
         })
     }
 
@@ -118,8 +117,7 @@ impl Session {
         };
         let model = self.catalog.get(entity).clone();
         let by: Vec<(usize, Value)> = model.key.iter().copied().zip(key.iter().cloned()).collect();
-        let named = quote_key(&model, key);
-        let name = format!("{} {}", model.name, named);
+        let name = named_by_key(&model, key);
         let Some(theirs) = self.row(entity, &by) else {
             return Error::new(ErrorKind::Conflict, format!("{name} was deleted by someone else since it was read"));
         };

@@ -156,12 +156,9 @@ impl Session {
         let model = self.catalog.get(entity);
         if taken == 0 {
             let what = column.map_or_else(String::new, |column| format!(".{}", model.columns[column].name));
-            let key = crate::language::quote::quote_key(model, key);
-            return Err(Error::invalid(format!(
-                "nothing that can be discarded is staged for {} {key}{what}",
-                model.name
-            ))
-            .hint("`status` lists what is staged"));
+            let name = crate::plan::named_by_key(model, key);
+            return Err(Error::invalid(format!("nothing that can be discarded is staged for {name}{what}"))
+                .hint("`status` lists what is staged"));
         }
         if column.is_none()
             && let Some(number) = self.needed_by(&entries, entity, key)

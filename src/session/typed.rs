@@ -160,6 +160,10 @@ impl Resolver for Names<'_, '_> {
         self.session.find_by(entity, by)
     }
 
+    fn find_several(&mut self, entity: EntityId, by: &[(usize, Value)], limit: u64) -> Result<Vec<Record>> {
+        self.session.find_several(entity, by, limit)
+    }
+
     fn now(&self) -> chrono::NaiveDateTime {
         (self.session.clock)()
     }
@@ -327,6 +331,21 @@ impl Session {
     /// The database's own.
     pub(crate) fn find_by(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Record>> {
         Ok(self.look_up(entity, by)?.map(|values| Record { entity, values }))
+    }
+
+    /// Up to so many records with these values, with what is staged.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub(crate) fn find_several(&mut self, entity: EntityId, by: &[(usize, Value)], limit: u64) -> Result<Vec<Record>> {
+        let mut select = super::by_values(&self.catalog, entity, by, false);
+        select.limit = Some(limit);
+        let mut found = Vec::new();
+        self.query(&select, &mut |cells| {
+            found.push(Record { entity, values: cells.iter().map(|cell| cell.to_value()).collect() });
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
     fn referred_to(&mut self, model: &str, key: &Key) -> Result<Record> {
