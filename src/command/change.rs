@@ -1,6 +1,6 @@
 //! `add`, `set`, `delete`, `commit`, `rollback`, `status`, `undo`, `redo`.
 
-use super::consequence::{self, Consequences};
+use super::consequence::{self, Consequences, Going, Typed};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
 use crate::model::{EntityId, ReferentialAction, Relationship, Value};
@@ -188,51 +188,68 @@ pub fn delete(
     let mut changes = Vec::new();
     let mut seen = HashSet::new();
     let mut beside = Vec::new();
+    let mut all = Vec::new();
     for path in with {
-        let before = changes.len();
         let mut at = id;
         let mut parents = rows.clone();
-        let mut levels = Vec::new();
+        let mut levels: Vec<Going> = Vec::new();
         for name in &path.names {
             let relationship = children(&catalog, at, name)?;
             parents = below(&relationship, &parents, context)?;
             at = relationship.to;
-            levels.push((at, parents.clone()));
+            let mut way = levels.last().map_or_else(Vec::new, |level| level.way.clone());
+            way.push(relationship.name);
+            levels.push(Going { entity: at, rows: parents.clone(), way });
         }
-        for (level, rows) in levels.iter().rev() {
-            gone(*level, rows, &catalog, &mut seen, &mut changes);
+        let mut counts = Vec::with_capacity(levels.len());
+        for level in levels.iter().rev() {
+            let before = changes.len();
+            gone(level.entity, &level.rows, &catalog, &mut seen, &mut changes);
+            counts.push((level.entity, changes.len() - before));
         }
-        let model = catalog.get(at);
-        beside.push(super::read::counted(model, changes.len() - before));
+        for (entity, count) in counts.into_iter().rev() {
+            consequence::add(&mut beside, entity, count);
+        }
+        all.extend(levels);
     }
     let first = rows.first().cloned().unwrap_or_default();
     gone(id, &rows, &catalog, &mut seen, &mut changes);
     if own && let Some(Change::Delete { base, .. }) = changes.last_mut() {
         base.retain(|(at, _)| is_exact(&entity.columns[*at].data_type));
     }
-    // A script's own foreign keys answer for themselves when it is sent, unless they do more than refuse.
+    // The foreign keys of a script's single deletes answer for themselves when it is sent, unless they do more than refuse.
     let tells = context.interactive
+        || many
+        || !with.is_empty()
         || catalog.iter().any(|(_, other)| {
             other.foreign_keys.iter().any(|key| key.to == id && key.on_delete != ReferentialAction::Restrict)
         });
     let name = named(entity, |at| first.get(at));
-    let consequences = if tells { Consequences::of(id, &rows, &seen, context)? } else { Consequences::default() };
-    consequences.check(id, if many { &entity.plural } else { &name }, &catalog)?;
+    let count = rows.len();
+    all.push(Going { entity: id, rows, way: Vec::new() });
+    let consequences = if tells { Consequences::of(&all, &seen, context)? } else { Consequences::default() };
+    let what = match count {
+        _ if !many => name.clone(),
+        1 => format!("the {}", entity.name),
+        _ => format!("one of the {}", entity.plural),
+    };
+    consequences.check(&what, &Typed::new(origin.text, with), &catalog)?;
     let told = consequences.told(&catalog);
     let mut total = 0;
     if many {
         total = consequence::total(id, context)?;
-        let what = format!("delete {}{told}", super::read::counted(entity, rows.len()));
-        if !consequence::agreed(&what, rows.len(), total, context, front)? {
+        let what = format!("delete {}{told}", super::read::counted(entity, count));
+        if !consequence::agreed(&what, count, total, context, front)? {
             return front.notice(Level::Info, "nothing is staged");
         }
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
-    let with = if beside.is_empty() { String::new() } else { format!(" with {}", beside.join(" and ")) };
+    let with =
+        if beside.is_empty() { String::new() } else { format!(" with {}", consequence::listed(&beside, &catalog)) };
     let text = if many {
-        let (rows, of) = (rows.len(), super::read::counted(entity, total));
-        format!("- staged: {rows} of {of} deleted{with}{told}{tally}")
+        let of = super::read::counted(entity, total);
+        format!("- staged: {count} of {of} deleted{with}{told}{tally}")
     } else {
         format!("- {}  staged: {name} deleted{with}{told}{tally}", entity.repr(&first))
     };

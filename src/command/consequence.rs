@@ -1,7 +1,9 @@
 //! What else happens: from the foreign keys' own actions, before anything is staged.
 
 use super::{Context, Front};
-use crate::language::ast::{CompareOp, Function};
+use crate::language::ast::{CompareOp, Function, Path};
+use crate::language::quote::quote_name;
+use crate::language::{Lexer, TokenKind};
 use crate::model::{Catalog, DataType, EntityId, ForeignKey, ReferentialAction, Value};
 use crate::outcome::HeaderColumn;
 use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select};
@@ -15,6 +17,17 @@ const BATCH: usize = 500;
 /// How deep cascades are followed.
 const DEPTH: usize = 8;
 
+/// Rows of one table that are to go.
+#[derive(Debug)]
+pub struct Going {
+    /// The table.
+    pub entity: EntityId,
+    /// All columns of each.
+    pub rows: Vec<Vec<Value>>,
+    /// The relationships that lead there from what was asked for.
+    pub way: Vec<String>,
+}
+
 /// What deleting rows does to rows that refer to them.
 #[derive(Debug, Default)]
 pub struct Consequences {
@@ -24,6 +37,17 @@ pub struct Consequences {
     emptied: Vec<(EntityId, usize)>,
     /// Rows that forbid it.
     blocking: Vec<(EntityId, usize)>,
+    /// Where those are that would have to go for it, and all that refer to them.
+    needed: Vec<Vec<String>>,
+}
+
+/// What becomes of rows that are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// They go.
+    Goes,
+    /// They would have to go.
+    Blocks,
 }
 
 impl Consequences {
@@ -31,9 +55,12 @@ impl Consequences {
     ///
     /// # Errors
     /// The database's own.
-    pub fn of(entity: EntityId, rows: &[Vec<Value>], going: &HashSet<String>, context: &mut Context) -> Result<Self> {
+    pub fn of(all: &[Going], going: &HashSet<String>, context: &mut Context) -> Result<Self> {
         let mut found = Self::default();
-        found.follow(entity, rows, going, 0, context)?;
+        let mut seen = going.clone();
+        for Going { entity, rows, way } in all {
+            found.follow(*entity, rows, way, Fate::Goes, &mut seen, context)?;
+        }
         Ok(found)
     }
 
@@ -41,8 +68,9 @@ impl Consequences {
         &mut self,
         entity: EntityId,
         rows: &[Vec<Value>],
-        going: &HashSet<String>,
-        depth: usize,
+        way: &[String],
+        fate: Fate,
+        seen: &mut HashSet<String>,
         context: &mut Context,
     ) -> Result<()> {
         let catalog = Arc::clone(context.session.catalog());
@@ -60,56 +88,73 @@ impl Consequences {
                     Ok(true)
                 })?;
             }
-            children.retain(|row| !going.contains(&identity(id, row, &catalog)));
-            // A row that refers to itself goes with itself.
-            if id == entity {
-                let own: HashSet<String> = rows.iter().map(|row| identity(id, row, &catalog)).collect();
-                children.retain(|row| !own.contains(&identity(id, row, &catalog)));
-            }
+            // A row that goes already is counted once; one that refers to itself goes with itself.
+            children.retain(|row| !seen.contains(&identity(id, row, &catalog)));
             if children.is_empty() {
                 continue;
             }
             let count = children.len();
-            match key.on_delete {
-                ReferentialAction::Restrict => add(&mut self.blocking, id, count),
-                ReferentialAction::SetNull | ReferentialAction::SetDefault => add(&mut self.emptied, id, count),
-                ReferentialAction::Cascade => {
-                    add(&mut self.deleted, id, count);
-                    if depth < DEPTH {
-                        self.follow(id, &children, going, depth + 1, context)?;
-                    }
+            let fate = match (key.on_delete, fate) {
+                (ReferentialAction::SetNull | ReferentialAction::SetDefault, Fate::Goes) => {
+                    add(&mut self.emptied, id, count);
+                    continue;
                 }
+                (ReferentialAction::SetNull | ReferentialAction::SetDefault, Fate::Blocks) => continue,
+                (ReferentialAction::Cascade, Fate::Goes) => {
+                    add(&mut self.deleted, id, count);
+                    Fate::Goes
+                }
+                (ReferentialAction::Restrict, Fate::Goes) => {
+                    add(&mut self.blocking, id, count);
+                    Fate::Blocks
+                }
+                (_, Fate::Blocks) => Fate::Blocks,
+            };
+            let name = catalog
+                .get(entity)
+                .relationships
+                .iter()
+                .find(|way| !way.owning && way.link.is_none() && way.to == id && way.remote == key.columns)
+                .map(|way| way.name.clone());
+            let way: Vec<String> = way.iter().cloned().chain(name.clone()).collect();
+            if fate == Fate::Blocks && key.on_delete == ReferentialAction::Restrict && name.is_some() {
+                self.needed.push(way.clone());
+            }
+            seen.extend(children.iter().map(|row| identity(id, row, &catalog)));
+            if way.len() < DEPTH {
+                self.follow(id, &children, &way, fate, seen, context)?;
             }
         }
         Ok(())
     }
 
-    /// Refuses what the database would refuse, with the way out.
+    /// Refuses what the database would refuse, with the way out: the command itself with what it lacks.
     ///
     /// # Errors
     /// `Constraint` when rows that stay forbid it.
-    pub fn check(&self, entity: EntityId, name: &str, catalog: &Catalog) -> Result<()> {
+    pub fn check(&self, what: &str, command: &Typed<'_>, catalog: &Catalog) -> Result<()> {
         if self.blocking.is_empty() {
             return Ok(());
         }
+        let with = command.with.iter().map(|way| format!(" with {}", way.join("."))).collect::<String>();
         let error = Error::new(
             ErrorKind::Constraint,
-            format!("{name} is still referred to by {}", listed(&self.blocking, catalog)),
+            format!("{what}{with} is still referred to by {}", listed(&self.blocking, catalog)),
         );
-        let model = catalog.get(entity);
-        let ways: Vec<&str> = self
-            .blocking
-            .iter()
-            .filter_map(|(id, _)| {
-                model.relationships.iter().find(|way| !way.owning && way.to == *id && way.link.is_none())
-            })
-            .map(|way| way.name.as_str())
-            .collect();
-        Err(if ways.is_empty() {
-            error
-        } else {
-            error.hint(format!("delete them too: `delete {name} with {}`", ways.join(", ")))
-        })
+        if self.needed.is_empty() {
+            return Err(error);
+        }
+        // A way takes along whatever is on it.
+        let all: Vec<&Vec<String>> = command.with.iter().chain(&self.needed).collect();
+        let mut ways: Vec<String> = Vec::new();
+        for way in &all {
+            let spelled = way.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(".");
+            let longer = all.iter().any(|other| other.len() > way.len() && other.starts_with(way));
+            if !longer && !ways.contains(&spelled) {
+                ways.push(spelled);
+            }
+        }
+        Err(error.hint(format!("delete them too: `{} with {}`", command.text, ways.join(", "))))
     }
 
     /// "; also deletes 3 posts", or nothing.
@@ -126,14 +171,45 @@ impl Consequences {
     }
 }
 
-fn add(to: &mut Vec<(EntityId, usize)>, id: EntityId, count: usize) {
+/// A command to delete, as it was typed.
+#[derive(Debug)]
+pub struct Typed<'a> {
+    /// All of it before `with`.
+    pub text: &'a str,
+    /// The relationships behind `with`.
+    pub with: Vec<Vec<String>>,
+}
+
+impl<'a> Typed<'a> {
+    /// The command that a text and its paths behind `with` are.
+    #[must_use]
+    pub fn new(text: &'a str, with: &[Path<'_>]) -> Self {
+        let end = with.first().map_or(text.len(), |path| path.span().start);
+        let mut end =
+            Lexer::new(&text[..end]).filter(|token| is_said(token.kind)).last().map_or(0, |last| last.span.end);
+        if !with.is_empty() {
+            end -= "with".len();
+        }
+        let names = |path: &Path<'_>| path.names.iter().map(|name| name.text.to_string()).collect();
+        Self { text: text[..end].trim(), with: with.iter().map(names).collect() }
+    }
+}
+
+const fn is_said(kind: TokenKind) -> bool {
+    !matches!(kind, TokenKind::Space | TokenKind::Comment)
+}
+
+/// Adds to the number of rows of a table.
+pub fn add(to: &mut Vec<(EntityId, usize)>, id: EntityId, count: usize) {
     match to.iter_mut().find(|(known, _)| *known == id) {
         Some((_, number)) => *number += count,
         None => to.push((id, count)),
     }
 }
 
-fn listed(counts: &[(EntityId, usize)], catalog: &Catalog) -> String {
+/// "7 invoices and 38 invoice_lines".
+#[must_use]
+pub fn listed(counts: &[(EntityId, usize)], catalog: &Catalog) -> String {
     let parts: Vec<String> = counts.iter().map(|(id, count)| super::read::counted(catalog.get(*id), *count)).collect();
     parts.join(" and ")
 }

@@ -127,9 +127,9 @@ fn record_key(reference: &RecordRef<'_>, context: &mut Context) -> Result<(Entit
     let ways: Vec<plan::By> = unique.into_iter().chain(label).collect();
     let is_key = |by: &plan::By| by.iter().map(|(at, _)| *at).eq(catalog.get(id).key.iter().copied());
     let staged = |wanted: &Change| {
-        let ways = ways.iter();
+        let mut ways = ways.iter();
         let mut key = wanted.key(&catalog);
-        ways.filter_map(|by| {
+        ways.find_map(|by| {
             // As it was, or as it is staged.
             let has = |(at, value): &(usize, Value)| match wanted {
                 Change::Insert { columns, values, .. } => {
@@ -141,7 +141,6 @@ fn record_key(reference: &RecordRef<'_>, context: &mut Context) -> Result<(Entit
             let same = is_key(by) && key.as_ref().is_some_and(|key| key.iter().eq(by.iter().map(|(_, value)| value)));
             if same || by.iter().all(has) { key.take() } else { None }
         })
-        .next()
     };
     let changes = context.session.entries().iter().flat_map(|entry| &entry.changes);
     if let Some(key) = changes.filter(|change| change.entity() == id).find_map(staged) {

@@ -208,7 +208,7 @@ mod tests {
                     "john",
                     "john@example.com",
                     "a.b",
-                    "user.nothing",
+                    "thing.nothing",
                     "v1.2",
                     "well-known",
                     "c++",

@@ -1,13 +1,14 @@
 //! Conditions: `where`, `has`, `count(...)`.
 
-use super::bare::{self, Bare};
+use super::bare;
 use super::masks;
 use super::naming::{identify, missing};
 use super::query::{Alias, ColumnRef, Expr, Subquery};
 use super::resolve::{self, Bound, Resolver};
+use super::right::{Column, Right, RightKind, comparable, typed};
 use super::scope::{Aliases, Member, Scope, correlated};
-use crate::language::ast::{CompareOp, Condition, Function, Literal, LiteralKind, Name, Operand, Path, TextOp};
-use crate::model::{DataType, Entity, EntityId, Family, Relationship, Value};
+use crate::language::ast::{CompareOp, Condition, Literal, LiteralKind, Name, Operand, Path, TextOp};
+use crate::model::{DataType, EntityId, Relationship, Value};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 
@@ -18,29 +19,10 @@ pub struct Conditions<'r> {
 }
 
 /// An operand, resolved as far as it can be without its partner.
-enum Side<'a> {
+pub(super) enum Side<'a> {
     Expr(Expr, DataType),
     Record(Alias, EntityId, Relationship),
     Literal(&'a Literal<'a>),
-}
-
-/// What stands to the right of a test: a value, or a column.
-struct Right<'a> {
-    kind: RightKind<'a>,
-    span: Span,
-}
-
-enum RightKind<'a> {
-    Literal(&'a Literal<'a>),
-    Column(Column),
-}
-
-/// An expression over the columns of the query, with the path that was typed for it.
-struct Column {
-    expr: Expr,
-    data_type: DataType,
-    path: Option<String>,
-    span: Span,
 }
 
 impl Conditions<'_> {
@@ -115,7 +97,7 @@ impl Conditions<'_> {
     }
 
     /// Applies a test to an operand; where its path crosses a to-many relationship, to any of the rows there.
-    fn on(
+    pub(super) fn on(
         &mut self,
         operand: &Operand<'_>,
         scope: &mut Scope,
@@ -200,10 +182,9 @@ impl Conditions<'_> {
                 {
                     // Any of the many is compared with the one.
                     let one = self.column(one, scope)?;
-                    return self.compare_column(right, flip(op), &one, scope).map_err(|error| match error.unknown {
-                        true => error.hint(bare::as_text(&typed(path))),
-                        false => error,
-                    });
+                    return self
+                        .compare_column(right, flip(op), &one, scope)
+                        .map_err(|error| if error.unknown { error.hint(bare::as_text(&typed(path))) } else { error });
                 }
                 let other = self.column(path, scope)?;
                 self.compare_column(left, op, &other, scope)
@@ -217,79 +198,10 @@ impl Conditions<'_> {
     }
 
     /// Refuses a masked column where its values would show through.
-    fn open(&self, operand: &Operand<'_>, side: &Side<'_>) -> Result<()> {
+    pub(super) fn open(&self, operand: &Operand<'_>, side: &Side<'_>) -> Result<()> {
         match (operand, side) {
             (Operand::Path(path), Side::Expr(expr, _)) => masks::open_expr(self.resolver.catalog(), expr, path.span()),
             _ => Ok(()),
-        }
-    }
-
-    fn is_many(&mut self, path: &Path<'_>, scope: &mut Scope) -> bool {
-        matches!(scope.follow(&path.names, self.resolver.catalog(), self.aliases), Ok(Member::ToMany(..)))
-    }
-
-    /// The path that a value is, where it is one.
-    fn path_of<'l>(&self, literal: &'l Literal<'_>, scope: &Scope) -> Result<Option<Path<'l>>> {
-        let LiteralKind::Word(word) = &literal.kind else { return Ok(None) };
-        let (_, entity) = scope.start;
-        let catalog = self.resolver.catalog();
-        match bare::read(word, literal.span, entity, catalog) {
-            Bare::Path(path) => Ok(Some(path)),
-            other => bare::in_condition(&other, word, literal.span, entity, catalog).map(|()| None),
-        }
-    }
-
-    /// What stands to the right of a test.
-    fn right<'l>(&mut self, literal: &'l Literal<'l>, scope: &mut Scope) -> Result<Right<'l>> {
-        let kind = match self.path_of(literal, scope)? {
-            Some(path) => RightKind::Column(self.column(&path, scope)?),
-            None => RightKind::Literal(literal),
-        };
-        Ok(Right { kind, span: literal.span })
-    }
-
-    /// The column that a path on the right leads to.
-    fn column(&mut self, path: &Path<'_>, scope: &mut Scope) -> Result<Column> {
-        let typed = typed(path);
-        let catalog = self.resolver.catalog();
-        let column = scope.column(path, catalog, self.aliases).map_err(|error| error.hint(bare::as_text(&typed)))?;
-        masks::open_at(catalog, column, path.span())?;
-        let data_type = catalog.get(column.entity).columns[column.column].data_type.clone();
-        Ok(Column { expr: Expr::Column(column), data_type, path: Some(typed), span: path.span() })
-    }
-
-    fn compare_column(&mut self, left: &Operand<'_>, op: CompareOp, other: &Column, scope: &mut Scope) -> Result<Expr> {
-        self.on(left, scope, false, &mut |this, side| {
-            this.open(left, &side)?;
-            let (expr, data_type) = this.single(side, other.span)?;
-            comparable(&data_type, other)?;
-            Ok(Expr::Compare(Box::new(expr), op, Box::new(other.expr.clone())))
-        })
-    }
-
-    /// A side as one expression: a relationship stands for its foreign key.
-    fn single(&self, side: Side<'_>, span: Span) -> Result<(Expr, DataType)> {
-        match side {
-            Side::Expr(expr, data_type) => Ok((expr, data_type)),
-            Side::Record(alias, entity, relationship) => match relationship.local.as_slice() {
-                [column] => {
-                    let data_type = self.resolver.catalog().get(entity).columns[*column].data_type.clone();
-                    Ok((Expr::Column(ColumnRef { alias, entity, column: *column }), data_type))
-                }
-                _ => Err(Error::invalid(format!("{} has a key of several columns", relationship.name)).at(span)),
-            },
-            Side::Literal(literal) => Err(one_value(literal.span)),
-        }
-    }
-
-    /// What stands to the right of a test of a column of this type, as an expression.
-    fn operand(&mut self, right: &Right<'_>, data_type: &DataType) -> Result<Expr> {
-        match &right.kind {
-            RightKind::Literal(literal) => self.value(literal, data_type),
-            RightKind::Column(column) => {
-                comparable(data_type, column)?;
-                Ok(column.expr.clone())
-            }
         }
     }
 
@@ -463,78 +375,8 @@ impl Conditions<'_> {
         Ok(Expr::Exists(Box::new(Subquery { from: at.from, filter: Expr::And(filter) })))
     }
 
-    /// The different rows at the end of a path of relationships, as a subquery's scope and correlation.
-    fn rows_behind(&mut self, names: &[Name<'_>], scope: &mut Scope) -> Result<(Scope, Vec<Expr>)> {
-        let catalog = self.resolver.catalog();
-        match scope.follow(names, catalog, self.aliases)? {
-            Member::Column(column) => Err(no_relationship(catalog.get(column.entity), names)),
-            Member::ToOne(alias, entity, relationship) => Ok(correlated(alias, entity, &relationship, self.aliases)),
-            Member::ToMany(alias, entity, relationship, used) => {
-                let (mut inner, mut outer) = correlated(alias, entity, &relationship, self.aliases);
-                if used == names.len() {
-                    return Ok((inner, outer));
-                }
-                // A path through several: the rows at its end for which such a row exists on the way.
-                let (end, filter) = self.rows_behind(&names[used..], &mut inner)?;
-                outer.extend(filter);
-                let through = Expr::Exists(Box::new(Subquery { from: inner.from, filter: Expr::And(outer) }));
-                Ok((end, vec![through]))
-            }
-        }
-    }
-
-    /// The rows of a path of relationships, one for each way through it, as a subquery's scope and correlation.
-    fn rows_along(&mut self, names: &[Name<'_>], scope: &mut Scope) -> Result<(Scope, Vec<Expr>)> {
-        let catalog = self.resolver.catalog();
-        match scope.follow(names, catalog, self.aliases)? {
-            Member::Column(column) => Err(no_relationship(catalog.get(column.entity), names)),
-            Member::ToOne(alias, entity, relationship) => Ok(correlated(alias, entity, &relationship, self.aliases)),
-            Member::ToMany(alias, entity, relationship, used) => {
-                let (mut inner, filter) = correlated(alias, entity, &relationship, self.aliases);
-                inner.walk(&names[used..], catalog, self.aliases)?;
-                Ok((inner, filter))
-            }
-        }
-    }
-
-    /// `count` counts different records at the path's end; all others work on a value for each of its rows.
-    fn scalar(
-        &mut self,
-        function: Function,
-        path: &Path<'_>,
-        inner: Option<&Condition<'_>>,
-        scope: &mut Scope,
-    ) -> Result<(Expr, DataType)> {
-        if function == Function::Count {
-            let (mut rows, mut filter) = self.rows_behind(&path.names, scope)?;
-            if let Some(inner) = inner {
-                let condition = self.resolve(inner, &mut rows)?;
-                filter.push(condition);
-            }
-            let subquery = Subquery { from: rows.from, filter: Expr::And(filter) };
-            return Ok((Expr::Scalar(function, None, Box::new(subquery)), DataType::Int(64)));
-        }
-        let Some((field, way)) = path.names.split_last().filter(|(_, way)| !way.is_empty()) else {
-            return Err(Error::invalid(format!(
-                "{0} needs a field behind a relationship: {0}(posts.id)",
-                function.name()
-            )));
-        };
-        let (mut rows, mut filter) = self.rows_along(way, scope)?;
-        if let Some(inner) = inner {
-            let condition = self.resolve(inner, &mut rows)?;
-            filter.push(condition);
-        }
-        let column = rows.column(&Path { names: vec![field.clone()] }, self.resolver.catalog(), self.aliases)?;
-        masks::open_at(self.resolver.catalog(), column, field.span)?;
-        let known = self.resolver.catalog().get(column.entity).columns[column.column].data_type.clone();
-        let data_type = if function == Function::Avg { DataType::Float } else { known };
-        let subquery = Subquery { from: rows.from, filter: Expr::And(filter) };
-        Ok((Expr::Scalar(function, Some(Box::new(Expr::Column(column))), Box::new(subquery)), data_type))
-    }
-
     /// A literal as a bound value of a column's type.
-    fn value(&mut self, literal: &Literal<'_>, data_type: &DataType) -> Result<Expr> {
+    pub(super) fn value(&mut self, literal: &Literal<'_>, data_type: &DataType) -> Result<Expr> {
         let value = resolve::literal_of(literal, data_type, &*self.resolver)?;
         // 1.5 is a fair bound for an integer field, though no value of it.
         if let (LiteralKind::Number(text), DataType::Int(_)) = (&literal.kind, data_type)
@@ -551,43 +393,6 @@ impl Conditions<'_> {
     }
 }
 
-/// A path's names with dots between.
-fn typed(path: &Path<'_>) -> String {
-    let names: Vec<&str> = path.names.iter().map(|name| name.text.as_ref()).collect();
-    names.join(".")
-}
-
-fn no_relationship(model: &Entity, names: &[Name<'_>]) -> Error {
-    let (name, span) = names.last().map_or(("", Span::default()), |name| (&name.text, name.span));
-    Error::invalid(format!("`{name}` is a field of {}; a relationship is wanted here", model.name))
-        .at(span)
-        .hint(relationships(model))
-}
-
-fn relationships(entity: &Entity) -> String {
-    let names: Vec<&str> = entity.relationships.iter().map(|relationship| relationship.name.as_str()).collect();
-    if names.is_empty() {
-        format!("{} has no relationships", entity.name)
-    } else {
-        format!("relationships of {}: {}", entity.name, names.join(", "))
-    }
-}
-
-/// Refuses to compare with a column whose values are of another sort.
-fn comparable(data_type: &DataType, other: &Column) -> Result<()> {
-    let (a, b) = (data_type.family(), other.data_type.family());
-    if a == b || a == Family::Any || b == Family::Any {
-        return Ok(());
-    }
-    let (one, two) = (data_type.name(), other.data_type.name());
-    let error =
-        Error::invalid(format!("a value of type {one} cannot be compared with one of type {two}")).at(other.span);
-    Err(match &other.path {
-        Some(path) if a == Family::Text => error.hint(bare::as_text(path)),
-        _ => error,
-    })
-}
-
 fn not(expr: Expr, negated: bool) -> Expr {
     if negated { Expr::Not(Box::new(expr)) } else { expr }
 }
@@ -600,7 +405,7 @@ fn null_test(expr: Expr, op: CompareOp, literal: &Literal<'_>) -> Result<Expr> {
     }
 }
 
-fn one_value(span: Span) -> Error {
+pub(super) fn one_value(span: Span) -> Error {
     Error::invalid("a field is needed on the left, and single values on the right").at(span)
 }
 

@@ -4,12 +4,14 @@ mod aggregate;
 mod bare;
 mod change;
 mod condition;
+mod figures;
 mod format;
 mod masks;
 mod naming;
 pub mod query;
 mod read;
 mod resolve;
+mod right;
 mod scope;
 
 pub use aggregate::{aggregate, distinct};
