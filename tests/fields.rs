@@ -14,6 +14,8 @@ const SCHEMA: &[&str] = &[
     "create table rental (id integer primary key, copy_id int references copy, customer_id int references customer)",
     "create table tag (id integer primary key, name text)",
     "create table film_tag (film_id int references film, tag_id int references tag, primary key (film_id, tag_id))",
+    "create table odd (id integer primary key, u uuid, t text, j json, k json)",
+    "insert into odd values (1, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{}', '{}'), (2, null, 'x', '{}', '[]')",
     "insert into customer values (1, 'Bonn', 'Bonn', 'b', 30, 40), (2, 'Ulm', 'Peru', 'U%', 50, 7), (3, null, 'Chad', 'x', 5, 5)",
     "insert into invoice values (1, 1, 'Bonn', 10), (2, 1, 'Peru', 20), (3, 2, 'Peru', 30), (4, 3, null, 5)",
     "insert into film values (1, 2.5, 'A'), (2, 4, 'B'), (3, 1, 'C')",
@@ -108,6 +110,17 @@ fn a_condition_compares_two_fields() {
             pairs.push(pair(command, sql));
         }
         counts(&shell, &pairs);
+    });
+}
+
+#[test]
+fn fields_that_travel_as_text_are_compared_as_text() {
+    both(|| {
+        let shell = made();
+        for condition in ["u = t", "t = u", "j = k"] {
+            shell.script(format!("list odds where {condition} show id")).ok().stdout("id\n1\n");
+        }
+        shell.script("list odds where j != k show id").ok().stdout("id\n2\n");
     });
 }
 

@@ -260,7 +260,12 @@ fn values(
     let path: Vec<String> = scope.iter().chain(way).cloned().collect();
     let Some(id) = entity_at(&path, catalog, &|name| world.variable(name)) else { return };
     let entity = catalog.get(id);
-    if let Some((at, column)) = entity.column(name) {
+    let column = entity.column(name);
+    let way = catalog.relationship(id, name);
+    // A foreign key that is called like its relationship takes whatever names the record.
+    if let Some(way) = way.filter(|way| column.is_none_or(|(at, _)| way.owning && way.local == [at])) {
+        keys(way.to, typed, catalog, world, found);
+    } else if let Some((at, column)) = column {
         choices(column, found);
         if found.iter().any(|candidate| !candidate.text.starts_with('$')) {
             return;
@@ -268,8 +273,6 @@ fn values(
         for (value, note) in world.values(id, at, prefix(typed)) {
             found.push(Candidate { text: spelled(&value, typed), note: note.unwrap_or_default() });
         }
-    } else if let Some(way) = catalog.relationship(id, name) {
-        keys(way.to, typed, catalog, world, found);
     }
 }
 

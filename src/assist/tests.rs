@@ -173,3 +173,76 @@ proptest! {
         let _ = hint(&text, &catalog, &|_| None);
     }
 }
+
+/// People by a text key and a natural key beside it, and badges that refer to them.
+fn people() -> Catalog {
+    use crate::model::infer::{ForeignKeyFacts, TableFacts, add_tables};
+    use crate::model::{Column, DataType, EntityKind, Index, ReferentialAction};
+    let text = |name: &str| Column { nullable: false, ..Column::new(name, DataType::Text(None)) };
+    let table = |name: &str, columns: Vec<Column>| TableFacts {
+        schema: None,
+        name: name.into(),
+        kind: EntityKind::Table,
+        columns,
+        key: vec![0],
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+    };
+    let mut people = table("people", vec![text("uuid"), text("email")]);
+    people.indexes.push(Index { name: None, columns: vec![1], unique: true });
+    let mut badges = table("badges", vec![text("id"), text("holder")]);
+    badges.foreign_keys.push(ForeignKeyFacts {
+        columns: vec!["holder".into()],
+        to: (None, "people".into()),
+        to_columns: vec!["uuid".into()],
+        on_delete: ReferentialAction::Restrict,
+        on_update: ReferentialAction::Restrict,
+    });
+    let mut catalog = Catalog::default();
+    add_tables(&mut catalog, vec![people, badges]);
+    catalog
+}
+
+#[test]
+fn a_record_is_completed_by_each_of_its_names() {
+    /// What people are called.
+    struct Named(Catalog);
+    impl World for Named {
+        fn variables(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+        fn variable(&self, _: &str) -> Option<EntityId> {
+            None
+        }
+        fn settings(&self) -> Vec<(String, Vec<String>)> {
+            Vec::new()
+        }
+        fn revisions(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+        fn savepoints(&self) -> Vec<String> {
+            Vec::new()
+        }
+        fn connections(&self) -> Vec<String> {
+            Vec::new()
+        }
+        fn files(&self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+        fn values(&self, entity: EntityId, column: usize, prefix: &str) -> Vec<(Value, Option<String>)> {
+            let model = self.0.get(entity);
+            let value = match (model.name.as_str(), model.columns[column].name.as_str()) {
+                ("person", "uuid") => "u-1",
+                ("person", "email") => "up@x",
+                _ => return Vec::new(),
+            };
+            value.starts_with(prefix).then(|| (Value::Text(value.into()), None)).into_iter().collect()
+        }
+    }
+    let world = Named(people());
+    for line in ["person u", "add badge holder=u", "set badge x holder=u", "list badges where holder = u"] {
+        let found = complete(line, line.len(), &world.0, &world).candidates;
+        let texts: Vec<&str> = found.iter().map(|candidate| candidate.text.as_str()).collect();
+        assert!(texts.contains(&"u-1") && texts.contains(&"up@x"), "{line}: {texts:?}");
+    }
+}

@@ -25,10 +25,14 @@ pub enum Bare<'a> {
 /// What a word looks like where fields are those of a model.
 #[must_use]
 pub fn read<'a>(word: &'a str, span: Span, entity: EntityId, catalog: &Catalog) -> Bare<'a> {
+    let has = |model: EntityId, name: &str| {
+        catalog.get(model).column(name).is_some() || catalog.relationship(model, name).is_some()
+    };
+    // Most words are names of nothing.
+    if is_name(word) && !has(entity, word) {
+        return Bare::Text;
+    }
     if let Some(path) = path(word, span) {
-        let has = |model: EntityId, name: &str| {
-            catalog.get(model).column(name).is_some() || catalog.relationship(model, name).is_some()
-        };
         return match path.names.as_slice() {
             [first, ..] if has(entity, &first.text) => Bare::Path(path),
             [first, second, ..] if catalog.is_model(&first.text) => match catalog.resolve(&first.text) {

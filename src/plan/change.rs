@@ -27,12 +27,18 @@ pub fn assignments(
         let name = &assignment.field;
         let model = resolver.catalog().get(entity);
         let span = assignment.value.iter().map(|part| part.span).reduce(Span::to).unwrap_or(name.span);
-        let way = resolver.catalog().relationship(entity, &name.text).cloned();
         values_only(entity, assignment, adding, resolver)?;
         let found = model.column(&name.text);
-        // A foreign key that is called like its relationship takes whatever names the record.
-        let refers = found.is_none_or(|(at, _)| way.as_ref().is_some_and(|way| way.owning && way.local == [at]));
-        let resolved = if let (Some((at, column)), false) = (found, refers) {
+        let way = match found {
+            // A foreign key that is called like its relationship takes whatever names the record.
+            Some((at, _)) if model.foreign_keys.iter().any(|key| key.columns == [at]) => {
+                let way = resolver.catalog().relationship(entity, &name.text);
+                way.filter(|way| way.owning && way.local == [at]).cloned()
+            }
+            Some(_) => None,
+            None => resolver.catalog().relationship(entity, &name.text).cloned(),
+        };
+        let resolved = if let (Some((at, column)), None) = (found, &way) {
             let [only] = assignment.value.as_slice() else {
                 return Err(Error::invalid(format!("{} takes one value", name.text)).at(span));
             };
