@@ -16,6 +16,7 @@ const SCHEMA: &[&str] = &[
     "create table city (id integer primary key, name text)",
     "create table street (id integer primary key, city_id int references city)",
     "create table alone (id integer primary key)",
+    "create table pair (a int, b int, n int, primary key (a, b))",
     "insert into people values ('u-1', 'ann@x', null), ('u-2', 'bob@x', 'u-1'), ('three', 'u-9', null), ('u-8', 'three', null)",
     "insert into badge values (1, 'u-1', 'first')",
     "insert into supplier values (1, 'PERU')",
@@ -146,6 +147,18 @@ fn messages_quote_a_name_that_is_no_plain_word() {
             let script = format!("add person uuid=k email='{email}'\n{} show uuid", called.unwrap());
             answers(&shell, &script, "uuid\nk\n");
         }
+    });
+}
+
+#[test]
+fn a_key_of_several_columns_is_called_as_it_is_typed() {
+    both(|| {
+        let shell = made();
+        let run = shell.script("add pair a=1 b=2\nset pair (1, 2) n=3\n.mode repr\nlist pairs\nrollback").ok();
+        let run = run
+            .stderr_has("+ <Pair (1, 2)>  staged: pair (1, 2) (")
+            .stderr_has("~ <Pair (1, 2)>  staged: pair (1, 2) (");
+        run.stdout("<Pair (1, 2)>\n");
     });
 }
 

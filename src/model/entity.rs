@@ -359,7 +359,11 @@ impl Entity {
                     value(*at).map(|value| if self.columns[*at].is_hidden() { MASK.into() } else { value.to_string() })
                 };
                 let key: Vec<String> = self.key.iter().filter_map(shown).collect();
-                format!("<{}{}{}>", self.title, if key.is_empty() { "" } else { " " }, key.join(", "))
+                match key.len() {
+                    0 => format!("<{}>", self.title),
+                    1 => format!("<{} {}>", self.title, key.concat()),
+                    _ => format!("<{} ({})>", self.title, key.join(", ")),
+                }
             }
         }
     }

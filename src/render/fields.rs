@@ -231,7 +231,10 @@ pub(super) fn repr(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut
     let text = match display {
         Some(at) => value(at),
         None if header.key.is_empty() => value(0),
-        None => Cow::Owned(header.key.iter().map(|at| value(*at)).collect::<Vec<_>>().join(", ")),
+        None => match header.key.as_slice() {
+            [only] => value(*only),
+            several => Cow::Owned(format!("({})", several.iter().map(|at| value(*at)).collect::<Vec<_>>().join(", "))),
+        },
     };
     let _ = writeln!(out, "<{title} {text}>");
 }
