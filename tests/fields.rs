@@ -197,6 +197,9 @@ fn what_looks_like_a_field_a_path_a_call_or_an_expression_is_never_text() {
             ("city = customer.country", "for the field write country"),
             ("city in (x, film.rate)", "looks like a field of film"),
             ("city like film.name", "looks like a field of film"),
+            ("city = invoices", "cannot be compared with one of type"),
+            ("city = invoices.total", "cannot be compared with one of type"),
+            ("city in (invoices)", "`invoices` leads to many invoices"),
             ("city = invoices.nothing", "invoice has no field or relationship `nothing`"),
             ("city = country.x", "`country` is a field of customer, it leads nowhere"),
         ] {

@@ -8,7 +8,7 @@ use super::resolve::{self, Bound, Resolver};
 use super::right::{Column, Right, RightKind, comparable, typed};
 use super::scope::{Aliases, Member, Scope, correlated};
 use crate::language::ast::{CompareOp, Condition, Literal, LiteralKind, Name, Operand, Path, TextOp};
-use crate::model::{DataType, EntityId, Relationship, Value};
+use crate::model::{DataType, EntityId, Family, Relationship, Value};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 
@@ -182,9 +182,11 @@ impl Conditions<'_> {
                 {
                     // Any of the many is compared with the one.
                     let one = self.column(one, scope)?;
-                    return self
-                        .compare_column(right, flip(op), &one, scope)
-                        .map_err(|error| if error.unknown { error.hint(bare::as_text(&typed(path))) } else { error });
+                    let is_text = one.data_type.family() == Family::Text;
+                    return self.compare_column(right, flip(op), &one, scope).map_err(|error| {
+                        let mistaken = is_text && error.kind == ErrorKind::Invalid;
+                        if mistaken { error.hint(bare::as_text(&typed(path))) } else { error }
+                    });
                 }
                 let other = self.column(path, scope)?;
                 self.compare_column(left, op, &other, scope)
