@@ -15,6 +15,8 @@ const SCHEMA: &[&str] = &[
     "create table game (id integer primary key, home_id int references supplier, away_id int references supplier)",
     "create table city (id integer primary key, name text)",
     "create table street (id integer primary key, city_id int references city)",
+    "create table account (no numeric(9,0) primary key, name varchar(20) not null unique)",
+    "insert into account values (7, 'seven')",
     "create table alone (id integer primary key)",
     "create table pair (a int, b int, n int, primary key (a, b))",
     "insert into people values ('u-1', 'ann@x', null), ('u-2', 'bob@x', 'u-1'), ('three', 'u-9', null), ('u-8', 'three', null)",

@@ -67,10 +67,16 @@ fn of_one(model: &Entity, typed: &Literal<'_>, resolver: &dyn Resolver) -> Resul
     let key = if let [only] = model.key.as_slice() { Some(*only) } else { None };
     // A number as it is typed is a key, where keys are numbers.
     let is_text = value.as_text().is_some() && !matches!(typed.kind, LiteralKind::Number(_));
-    let ways = match key {
+    let mut ways = match key {
         Some(key) if !is_text && model.columns[key].data_type.is_wordless() => vec![(key, true)],
         _ => model.names(),
     };
+    if let (Some(key), LiteralKind::Variable(..)) = (key, &typed.kind)
+        && !ways.contains(&(key, true))
+    {
+        // Decimals travel as text.
+        ways.push((key, true));
+    }
     let mut found = Meanings::default();
     let mut refused = None;
     for (at, is_unique) in ways {
