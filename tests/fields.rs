@@ -180,10 +180,9 @@ fn what_looks_like_a_field_a_path_a_call_or_an_expression_is_never_text() {
                 .ok()
                 .stdout("count\n1\n");
         }
-        shell
-            .script("set invoice 1 billing_country=customer.country")
-            .fails(1)
-            .stderr_has("that of one record: `let x = invoice KEY customer`, then `billing_country=$x.country`");
+        shell.script("set invoice 1 billing_country=customer.country").fails(1).stderr_has(
+            "for its value in one record: `let x = invoice KEY customer`, then `billing_country=$x.country`",
+        );
         let way_out = "let x = invoice 3 customer\nset invoice 1 billing_country=$x.country\ninvoice 1 show billing_country\nrollback";
         shell.script(way_out).ok().stdout("billing_country\nPeru\n");
         // No text is meant where none fits.

@@ -163,7 +163,7 @@ pub fn in_assignment(
     catalog: &Catalog,
 ) -> Result<()> {
     let model = catalog.get(entity);
-    let many = if adding { "" } else { "; of each of many: `.sql update ...`" };
+    let many = if adding { "" } else { "; in each of many: `.sql update ...`" };
     let (what, way) = match bare {
         Bare::Text => return Ok(()),
         Bare::Path(path) | Bare::Qualified(_, path) => {
@@ -178,7 +178,7 @@ pub fn in_assignment(
             let last = names.pop().unwrap_or_default();
             let lead: String = names.iter().map(|name| format!(" {name}")).collect();
             let what = if lead.is_empty() { format!("a field of {of}") } else { format!("a path from {of}") };
-            (what, format!("that of one record: `let x = {of} KEY{lead}`, then `{field}=$x.{last}`{many}"))
+            (what, format!("for its value in one record: `let x = {of} KEY{lead}`, then `{field}=$x.{last}`{many}"))
         }
         Bare::Call => ("a call".to_owned(), "for what it gives use `.sql update ...`".to_owned()),
         Bare::Expression => ("an expression".to_owned(), "for what it gives use `.sql update ...`".to_owned()),
