@@ -206,6 +206,17 @@ fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
     name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase)
 }
 
+/// Whether two names are the same but for case and underscores.
+fn alike(one: &str, two: &str) -> bool {
+    let first = |name: &str| name.bytes().find(|byte| *byte != b'_');
+    match (first(one), first(two)) {
+        // Most names differ from the start.
+        (Some(a), Some(b)) if a.is_ascii() && b.is_ascii() && !a.eq_ignore_ascii_case(&b) => false,
+        (None, _) | (_, None) => false,
+        _ => letters(one).eq(letters(two)),
+    }
+}
+
 /// Whether an entity can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntityKind {
@@ -258,7 +269,7 @@ impl Entity {
         let by = |same: &dyn Fn(&str) -> bool| self.columns.iter().enumerate().find(|(_, column)| same(&column.name));
         by(&|known| known == name)
             .or_else(|| by(&|known| known.eq_ignore_ascii_case(name)))
-            .or_else(|| by(&|known| letters(known).eq(letters(name))).filter(|_| letters(name).next().is_some()))
+            .or_else(|| by(&|known| alike(known, name)))
     }
 
     /// The relationship with this name, case-insensitively. Other names of it are
