@@ -26,7 +26,7 @@ const SCHEMA: &[&str] = &[
 ];
 
 fn made() -> Shell {
-    let script: String = SCHEMA.iter().map(|sql| format!(".sql {sql}\n")).collect::<String>() + "commit\n";
+    let script: String = SCHEMA.iter().map(|sql| format!(".sql {sql};\n")).collect::<String>() + "commit\n";
     let shell = if on_postgres() { Shell::new() } else { Shell::new().with("x.db").with("--create") };
     shell.script(script).ok();
     shell.with("--mode=csv")
@@ -36,7 +36,7 @@ fn made() -> Shell {
 #[track_caller]
 fn counts(shell: &Shell, pairs: &[(String, String)]) {
     let ours: String = pairs.iter().map(|(command, _)| format!("count {command}\n")).collect();
-    let theirs: String = pairs.iter().map(|(_, sql)| format!(".sql select count(*) as count from {sql}\n")).collect();
+    let theirs: String = pairs.iter().map(|(_, sql)| format!(".sql select count(*) as count from {sql};\n")).collect();
     let (ours, theirs) = (shell.script(ours).ok().stdout, shell.script(theirs).ok().stdout);
     let numbers = |text: &str| text.lines().filter(|line| *line != "count").map(str::to_owned).collect::<Vec<_>>();
     let (ours, theirs) = (numbers(&ours), numbers(&theirs));

@@ -28,7 +28,7 @@ const SCHEMA: &[&str] = &[
 ];
 
 fn made() -> Shell {
-    let script: String = SCHEMA.iter().map(|sql| format!(".sql {sql}\n")).collect::<String>() + "commit\n";
+    let script: String = SCHEMA.iter().map(|sql| format!(".sql {sql};\n")).collect::<String>() + "commit\n";
     let shell = if common::on_postgres() { Shell::new() } else { Shell::new().with("x.db").with("--create") };
     shell.script(script).ok();
     shell.with("--mode=csv")
