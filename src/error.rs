@@ -102,6 +102,13 @@ impl Error {
         self
     }
 
+    /// Moves its place: it was found in a text that begins at this offset of the whole one.
+    #[must_use]
+    pub fn moved(mut self, offset: usize) -> Self {
+        self.span = self.span.map(|span| Span::new(span.start + offset, span.end + offset));
+        self
+    }
+
     /// Adds one line of help.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -750,3 +750,26 @@ fn masks_may_be_locked() {
     }
     assert!(run(shell().lock_masks(), ".unmask").0.contains("user.password"));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_application_says_whether_programs_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("made");
+    let attack = format!("list users | touch {}\n", file.display());
+    let (_, messages, status) = run(blog().no_programs(), &attack);
+    assert!(messages.contains("programs are turned off") && status == 1, "{messages}");
+    let (_, messages, status) = run(blog().no_programs(), &format!(".set programs on\n{attack}"));
+    assert!(messages.contains("programs are turned off") && status == 1, "{messages}");
+    let (_, messages, status) = run(blog().sandbox(), &attack);
+    assert!(messages.contains("a sandbox runs no programs") && status == 1, "{messages}");
+    // A command from code gives data, which no program gets.
+    let mut shell = blog().build().unwrap();
+    assert_eq!(shell.execute(attack.trim()).unwrap_err().message, "no program runs for a command from code");
+    assert_eq!(shell.session().read(attack.trim()).unwrap_err().message, "no program can run here");
+    let asks = Command::new("ask", move |call| call.run("count users | touch made"));
+    assert!(blog().command(asks).build().unwrap().execute("ask").is_err());
+    assert!(!file.exists() && !std::path::Path::new("made").exists());
+    let (_, _, status) = run(blog(), &attack);
+    assert!(file.exists() && status == 0);
+}

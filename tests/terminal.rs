@@ -81,6 +81,79 @@ fn leaving_with_staged_changes_asks() {
 }
 
 #[test]
+fn ctrl_c_at_the_question_means_stay() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send_line("delete post 1").unwrap();
+    session.expect("microblog*1> ").unwrap();
+    for _ in 0..3 {
+        session.send_line(".quit").unwrap();
+        session.expect("[s]tay? ").unwrap();
+        session.send("\x03").unwrap();
+        session.expect("microblog*1> ").unwrap();
+    }
+    session.send_line("rollback").unwrap();
+    session.expect("rolled back: 1 deleted").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+/// Presses Ctrl-C some time after a run of many lines has begun, over and over; the run ends each time.
+fn one_ctrl_c_ends(session: &mut expectrl::session::OsSession, begin: &str, says: &str) {
+    session.send_line(".pager off").unwrap();
+    session.expect("microblog> ").unwrap();
+    for attempt in 0..16 {
+        session.send(begin).unwrap();
+        session.expect("\r\n2\r\n").unwrap();
+        std::thread::sleep(Duration::from_micros(1_300 * attempt));
+        session.send("\x03").unwrap();
+        session.expect(expectrl::Regex(says)).unwrap();
+        session.expect("microblog> ").unwrap();
+        // Nothing comes behind it.
+        session.send_line("count posts where id = 99").unwrap();
+        let found = session.expect("\r\n0\r\n").unwrap();
+        assert!(!String::from_utf8_lossy(found.before()).contains("\r\n2\r\n"));
+        session.expect("microblog> ").unwrap();
+    }
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn one_ctrl_c_ends_a_file_and_says_what_was_not_run() {
+    let shell = Shell::seeded();
+    std::fs::write(shell.path().join("inner.dsh"), "count users\n\n# nothing\n".repeat(10_000)).unwrap();
+    std::fs::write(shell.path().join("many.dsh"), ".read inner.dsh\ncount users\n").unwrap();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    let says = r"inner\.dsh: \d+ lines were not run[^\n]*\n[^\n]*many\.dsh: 1 line was not run";
+    one_ctrl_c_ends(&mut session, ".read many.dsh\r", says);
+}
+
+#[test]
+fn one_ctrl_c_ends_a_paste_and_says_what_was_not_run() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    let paste = format!("\x1b[200~{}\x1b[201~\r", "count users\n".repeat(2_000));
+    one_ctrl_c_ends(&mut session, &paste, r"\d+ lines were not run");
+}
+
+#[test]
+fn a_paste_ends_at_its_first_error() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send("\x1b[200~count users\nnonsense\n# a remark\ncount posts\n\ncount posts\x1b[201~\r").unwrap();
+    session.expect("there is no command or model `nonsense`").unwrap();
+    session.expect("2 lines were not run").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
 fn what_is_typed_ahead_is_not_lost() {
     let shell = Shell::seeded();
     let mut session = start(&shell, &[]);

@@ -1,7 +1,7 @@
 //! Colours while typing.
 
 use super::entity_at;
-use crate::language::{Lexer, Role, Scan, TokenKind, scan, table, trace};
+use crate::language::{Lexer, Role, Scan, Token, TokenKind, scan, table, trace};
 use crate::model::{Catalog, EntityId};
 use crate::text::Span;
 
@@ -61,10 +61,12 @@ fn one(
         found.push((moved(Span::new(start, end)), if known || typing { Class::Keyword } else { Class::Wrong }));
         return;
     }
-    let roles = trace(command, catalog).roles;
+    let trace = trace(command, catalog);
+    let roles = trace.roles;
     let role_at = |span: Span| roles.iter().find(|(known, _)| *known == span).map(|(_, role)| role);
     let mut at_first = true;
-    for token in Lexer::new(command) {
+    let own = |token: &Token| trace.program.is_none_or(|program| token.span.start < program);
+    for token in Lexer::new(command).take_while(own) {
         let first = match token.kind {
             TokenKind::Space | TokenKind::Comment => false,
             _ => std::mem::take(&mut at_first),

@@ -255,7 +255,7 @@ fn run() -> anyhow::Result<ExitCode> {
     console.screen.is_process = true;
     console.screen.has_clipboard = std::io::stderr().is_terminal();
     console.connections = names;
-    console.screen.pager = pager;
+    console.screen.set_pager(pager);
     if let Some(paging) = &config.pager {
         console.screen.set("pager", paging)?;
     }

@@ -104,13 +104,14 @@ pub fn set(
         return front.notice(Level::Info, &format!("{what} to change: the values are the same"));
     }
     let changed = changes.len();
-    let mut total = 0;
-    if many {
-        total = consequence::total(id, context)?;
-        let what = format!("set {}", super::read::counted(entity, changed));
-        if !consequence::agreed(&what, changed, total, context, front)? {
-            return front.notice(Level::Info, "nothing is staged");
-        }
+    let total = if many { consequence::total(id, context)? } else { 0 };
+    let question = || match rows.as_slice() {
+        [row] if !many => format!("set {}?", named(entity, |at| row.get(at))),
+        _ => format!("set {} ({})?", super::read::counted(entity, changed), share(changed, total)),
+    };
+    let whole = many && changed > 1 && changed == total;
+    if !consequence::agreed(changed, whole, question, context, front)? {
+        return front.notice(Level::Info, "nothing is staged");
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
@@ -127,6 +128,11 @@ pub fn set(
         text
     };
     front.notice(Level::Info, &text)
+}
+
+/// "3 of 3 rows, the whole table"
+fn share(rows: usize, total: usize) -> String {
+    format!("{rows} of {total} rows{}", if rows == total { ", the whole table" } else { "" })
 }
 
 /// From the first assignment to the last.
@@ -235,18 +241,23 @@ pub fn delete(
     };
     consequences.check(&what, &Typed::new(origin.text, with), &catalog)?;
     let told = consequences.told(&catalog);
-    let mut total = 0;
-    if many {
-        total = consequence::total(id, context)?;
-        let what = format!("delete {}{told}", super::read::counted(entity, count));
-        if !consequence::agreed(&what, count, total, context, front)? {
-            return front.notice(Level::Info, "nothing is staged");
+    let with =
+        if beside.is_empty() { String::new() } else { format!(" with {}", consequence::listed(&beside, &catalog)) };
+    let total = if many { consequence::total(id, context)? } else { 0 };
+    let question = || {
+        if many {
+            let what = super::read::counted(entity, count);
+            format!("delete {what} ({}){with}{told}?", share(count, total))
+        } else {
+            format!("delete {name}{with}{told}?")
         }
+    };
+    let whole = many && count > 1 && count == total;
+    if !consequence::agreed(changes.len() + consequences.rows(), whole, question, context, front)? {
+        return front.notice(Level::Info, "nothing is staged");
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
-    let with =
-        if beside.is_empty() { String::new() } else { format!(" with {}", consequence::listed(&beside, &catalog)) };
     let text = if many {
         let of = super::read::counted(entity, total);
         format!("- staged: {count} of {of} deleted{with}{told}{tally}")

@@ -157,6 +157,12 @@ impl Consequences {
         Err(error.hint(format!("delete them too: `{} with {}`", command.text, ways.join(", "))))
     }
 
+    /// How many rows of other tables go or change.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.deleted.iter().chain(&self.emptied).map(|(_, count)| count).sum()
+    }
+
     /// "; also deletes 3 posts", or nothing.
     #[must_use]
     pub fn told(&self, catalog: &Catalog) -> String {
@@ -284,12 +290,16 @@ pub fn total(entity: EntityId, context: &mut Context) -> Result<usize> {
     Ok(total)
 }
 
-/// Asks before many rows or a whole table are changed; true when it may go on.
-pub fn agreed(what: &str, rows: usize, total: usize, context: &Context, front: &mut dyn Front) -> Result<bool> {
-    let many = rows > context.confirm || (rows > 1 && rows == total);
-    if !context.interactive || !many {
+/// Asks before many rows or a whole table are changed; true when it may go on. `rows` counts all of them, in whatever table.
+pub fn agreed(
+    rows: usize,
+    whole: bool,
+    question: impl FnOnce() -> String,
+    context: &Context,
+    front: &mut dyn Front,
+) -> Result<bool> {
+    if !context.interactive || !(whole || rows >= context.confirm) {
         return Ok(true);
     }
-    let whole = if rows == total { ", the whole table" } else { "" };
-    Ok(front.ask(&format!("{what} ({rows} of {total} rows{whole})?"))? != Some(false))
+    Ok(front.ask(&question())? != Some(false))
 }

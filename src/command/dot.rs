@@ -207,12 +207,8 @@ fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<
 
 fn explain_command(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let catalog = Arc::clone(context.session.catalog());
-    let shift = |mut error: Error| {
-        // The command's own spans count from its first byte.
-        error.span =
-            error.span.map(|span| crate::text::Span::new(span.start + rest.span.start, span.end + rest.span.start));
-        error
-    };
+    // The command's own spans count from its first byte.
+    let shift = |error: Error| error.moved(rest.span.start);
     let command = language::parse(&rest.text, &catalog).map_err(shift)?;
     match read::select_of(&command, context).map_err(shift)? {
         Some(select) => explain(context, &select, front),

@@ -15,10 +15,7 @@ use std::sync::Arc;
 /// Runs a reading command that stands within another.
 fn inner(text: &str, offset: usize, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let catalog = Arc::clone(context.session.catalog());
-    let shift = |mut error: Error| {
-        error.span = error.span.map(|span| Span::new(span.start + offset, span.end + offset));
-        error
-    };
+    let shift = |error: Error| error.moved(offset);
     let command = language::parse(text, &catalog).map_err(shift)?;
     if !matches!(command, Command::Query(_) | Command::Attribute(..) | Command::Aggregate(_) | Command::Distinct(_)) {
         return Err(Error::invalid("a command that reads is needed here").at(Span::new(offset, offset + text.len())));

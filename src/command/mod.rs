@@ -95,9 +95,10 @@ pub trait Front: Report {
 }
 
 /// How the shell goes on after a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Flow {
     /// With the next command.
+    #[default]
     Next,
     /// With the commands of a file, then with the next one.
     Read(PathBuf),

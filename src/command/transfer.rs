@@ -9,7 +9,6 @@ use crate::outcome::Level;
 use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Order, Output, Select, Statement};
 use crate::plan::{self, Resolver as _};
 use crate::session::Session;
-use crate::text::Span;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,10 +29,7 @@ pub fn copy_to(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) ->
     let query = query.trim_start();
     let catalog = Arc::clone(context.session.catalog());
     let offset = rest.span.end - query.len();
-    let shift = |mut error: Error| {
-        error.span = error.span.map(|span| Span::new(span.start + offset, span.end + offset));
-        error
-    };
+    let shift = |error: Error| error.moved(offset);
     let (id, select) = match language::parse(query, &catalog).map_err(shift)? {
         Command::Query(query) if query.show.is_empty() && query.with.is_empty() && query.format.is_none() => {
             let Source::Model(model) = &query.source else { return Err(usage()) };

@@ -321,6 +321,17 @@ pub enum Db<'a> {
     Schema,
 }
 
+/// What was typed: a command, and where its results go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line<'a> {
+    /// The command.
+    pub command: Command<'a>,
+    /// Its text, without the program and without a comment at its end.
+    pub text: &'a str,
+    /// The program behind a `|`.
+    pub program: Option<Name<'a>>,
+}
+
 /// One command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command<'a> {

@@ -203,6 +203,7 @@ impl Iterator for Lexer<'_> {
             }
             b'<' if matches!(second, Some(b'=' | b'>')) => self.token(TokenKind::Symbol, start + 2),
             b'>' | b'!' | b'=' if second == Some(b'=') => self.token(TokenKind::Symbol, start + 2),
+            b'|' if second == Some(b'|') => self.token(TokenKind::Symbol, start + 2),
             b'=' | b'<' | b'>' | b'(' | b')' | b',' | b'.' | b'*' | b'|' | b':' | b'-' | b'+' => {
                 self.token(TokenKind::Symbol, start + 1)
             }

@@ -8,5 +8,5 @@ mod split;
 pub mod table;
 
 pub use lexer::{Lexer, Token, TokenKind};
-pub use parser::{Expected, Role, Trace, parse, trace};
+pub use parser::{Expected, Role, Trace, parse, parse_line, trace};
 pub use split::{Open, Scan, Scanner, scan};

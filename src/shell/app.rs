@@ -94,7 +94,7 @@ impl Shell {
             let size = if shows { stdio::size() } else { None };
             let program = Some(std::mem::take(&mut self.pager)).filter(|words| prompts && !words.is_empty());
             let height = size.map(|(_, height)| height).filter(|_| program.is_some());
-            screen.pager = Pager::new(program, height, stdio::results());
+            screen.set_pager(Pager::new(program, height, stdio::results()));
             let to = if shows { screen.pager.writer() } else { stdio::results() };
             screen.renderer.set_results(to);
             let style = screen.renderer.style_mut();
@@ -154,6 +154,7 @@ impl Shell {
         if switches {
             session.set_scripted(true)?;
         }
+        (self.console.begin)();
         let done = run_script(&mut Script::new("script", reader), &mut self.console, 0)
             .and_then(|ended| finish(ended, &mut self.console));
         if switches {
@@ -184,6 +185,7 @@ impl Shell {
     pub fn execute(&mut self, command: &str) -> Result<Reply> {
         let place = Place { source: "code".into(), line: 1, column: 1 };
         self.console.screen.reply = Some(Reply::default());
+        (self.console.begin)();
         let done = self.console.execute(command, &place);
         let reply = self.console.screen.reply.take().unwrap_or_default();
         match done? {

@@ -1,7 +1,7 @@
 //! The door: an application's models, commands and settings become a shell.
 
 use super::app::Shell;
-use super::console::{Ask, Console, Opened, Opener, Options};
+use super::console::{Ask, Console, Opened, Opener, Options, SANDBOXED};
 use super::opening::Opening;
 use super::status::Status;
 use super::stdio;
@@ -62,6 +62,7 @@ pub struct Builder {
     opener: Option<Opener>,
     opening: Opening,
     pager: Vec<String>,
+    no_programs: bool,
     banner: Option<String>,
     history: Option<PathBuf>,
     #[cfg(feature = "editor")]
@@ -93,6 +94,7 @@ impl Default for Builder {
             opener: None,
             opening: Opening::default(),
             pager: Vec::new(),
+            no_programs: false,
             banner: None,
             history: None,
             #[cfg(feature = "editor")]
@@ -249,6 +251,13 @@ impl Builder {
     /// Refuses every commit.
     pub const fn sandbox(mut self) -> Self {
         self.opening.sandbox = true;
+        self
+    }
+
+    /// Runs no programs: none behind a `|`, no pager. Nothing that is typed turns them on again. A [`sandbox`](Self::sandbox)
+    /// has none either.
+    pub const fn no_programs(mut self) -> Self {
+        self.no_programs = true;
         self
     }
 
@@ -511,6 +520,12 @@ impl Builder {
         let mut console = Console::new(context, renderer, self.options, ask, opener);
         console.prompt = opened.prompt.replacen(&opened.name, &name, 1);
         console.template = self.prompt;
+        if console.context.session.is_sandbox() {
+            console.screen.forbid_programs(SANDBOXED);
+        }
+        if self.no_programs {
+            console.screen.forbid_programs("programs are turned off");
+        }
         if let Some((was_pressed, forget)) = self.interrupt {
             console.screen.interrupted = was_pressed;
             console.begin = forget;
@@ -617,7 +632,9 @@ fn check(commands: &[OwnCommand], settings: &[Setting], models: &Models) -> Resu
             return Err(usage(format!("two commands are called `{name}`")));
         }
     }
-    let known = ["confirm", "echo", "hold", "mode", "null", "on-error", "pager", "quiet", "theme", "timing", "width"];
+    let known = [
+        "confirm", "echo", "hold", "mode", "null", "on-error", "pager", "programs", "quiet", "theme", "timing", "width",
+    ];
     for (at, setting) in settings.iter().enumerate() {
         let name = setting.name();
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {

@@ -1,15 +1,17 @@
 //! One command's way: parse, run, report. Shared by the prompt and by scripts.
 
 use super::pager::{Pager, Paging};
+use super::program::Program;
 use super::progress::{Bar, Busy};
 use super::reply::Reply;
 use crate::command::{self, Context, Flow, Front, Migrating, Origin};
 use crate::language;
+use crate::language::ast::{Line, Name};
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
 use crate::render::{Mode, Renderer, Style, Theme};
 use crate::session::Session;
-use crate::text::Place;
+use crate::text::{Place, Span};
 use crate::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::io::Write;
@@ -27,6 +29,9 @@ pub struct Options {
     /// Show the SQL of each command.
     pub echo: bool,
 }
+
+/// Why a sandbox runs no programs.
+pub(super) const SANDBOXED: &str = "a sandbox runs no programs";
 
 /// What is said when another program has changed the schema.
 const CHANGED: &str = "the schema was changed by another program; it has been read again";
@@ -69,7 +74,7 @@ pub struct Console {
     pub connections: Vec<String>,
     /// How the prompt is put together: `{database}`, `{staged}`.
     pub template: Option<String>,
-    /// Called before each command.
+    /// Called before what was typed at once runs, whether one command or many: forgets an earlier Ctrl-C.
     pub begin: fn(),
 }
 
@@ -103,8 +108,24 @@ pub struct Screen {
     pub is_process: bool,
     /// Messages go to a terminal, which has a clipboard.
     pub has_clipboard: bool,
+    /// Why no programs run, if none do. What has been turned off stays off.
+    no_programs: Option<&'static str>,
+    /// The programs that results go to, innermost last: one that a whole file's results go to stays while it is read.
+    programs: Vec<Piped>,
     /// Where results went before they were sent elsewhere, and before that.
     originals: Vec<Box<dyn Write>>,
+}
+
+/// Results go to a program.
+struct Piped {
+    program: Program,
+    /// Where it stands in the command.
+    span: Span,
+    /// Where they went before, and how they looked there.
+    before: Box<dyn Write>,
+    style: Style,
+    /// How often results had been sent elsewhere.
+    redirected: usize,
 }
 
 impl Console {
@@ -128,6 +149,8 @@ impl Console {
             reply: None,
             is_process: false,
             has_clipboard: false,
+            no_programs: None,
+            programs: Vec::new(),
             originals: Vec::new(),
         };
         Self { prompt, connections: Vec::new(), template: None, begin: || {}, context, screen }
@@ -138,22 +161,17 @@ impl Console {
     /// # Errors
     /// What the command gives; the caller shows it.
     pub fn execute(&mut self, text: &str, place: &Place) -> Result<Flow> {
-        (self.begin)();
         // At the prompt the line is the one that was just typed.
         self.screen.work(if &*place.source == "prompt" { 0 } else { place.line });
         let started = self.screen.options.timing.then(std::time::Instant::now);
         if self.context.interactive && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
         }
-        let first = match pipe(text) {
-            Some((command, program)) => self.piped(command, program, place),
-            None => self.once(text, place),
-        };
-        let flow = match first {
+        let flow = match self.typed(text, place) {
             // A name that is not known may be known by now.
             Err(error) if error.unknown && self.context.reload().unwrap_or(false) => {
                 self.screen.notice(Level::Warning, CHANGED)?;
-                self.once(text, place)?
+                self.typed(text, place)?
             }
             Err(error) if error.kind == ErrorKind::Database && self.context.reload().unwrap_or(false) => {
                 return Err(error.hint(CHANGED).hint("try again"));
@@ -183,10 +201,18 @@ impl Console {
         loop {
             let now = (self.context.clock)().format("%H:%M:%S");
             self.screen.notice(Level::Info, &format!("{now}  {command}"))?;
-            match self.once(command, place) {
+            let open = self.screen.programs.len();
+            match self.typed(command, place) {
                 Err(error) if error.kind == ErrorKind::Interrupted => return Ok(Flow::Next),
-                done => done?,
-            };
+                Ok(Flow::Next) => {}
+                Ok(_) => {
+                    while self.screen.programs.len() > open {
+                        self.screen.close_program(Ok(Flow::Next))?;
+                    }
+                    return Err(Error::invalid(format!("`{command}` cannot be run again and again")));
+                }
+                Err(error) => return Err(error),
+            }
             if self.context.interactive {
                 self.end();
             } else {
@@ -202,46 +228,26 @@ impl Console {
         }
     }
 
-    /// Runs a command whose results go to another program: `list users | sort`.
-    fn piped(&mut self, text: &str, program: &str, place: &Place) -> Result<Flow> {
-        use std::process::{Command, Stdio};
-        self.screen.rest();
-        self.screen.renderer.flush()?;
-        let _ = self.screen.pager.end();
-        let mut command = Command::new("sh");
-        command.args(["-c", program]).stdin(Stdio::piped());
-        if !self.screen.is_process {
-            command.stdout(Stdio::piped());
+    /// Runs what was typed: a command, perhaps with a program behind it.
+    fn typed(&mut self, text: &str, place: &Place) -> Result<Flow> {
+        let catalog = Arc::clone(self.context.session.catalog());
+        let line = language::parse_line(text, &catalog)?;
+        match &line.program {
+            None => self.once(&line, place),
+            Some(program) => self.piped(&line, program, place),
         }
-        let mut child =
-            command.spawn().map_err(|cause| Error::new(ErrorKind::Io, format!("cannot run `{program}`: {cause}")))?;
-        let Some(stdin) = child.stdin.take() else {
-            return Err(Error::new(ErrorKind::Io, format!("cannot write to `{program}`")));
-        };
-        // Read while it is written to, so that neither waits for the other.
-        let reader = child.stdout.take().map(|mut stdout| {
-            std::thread::spawn(move || {
-                let mut text = Vec::new();
-                std::io::Read::read_to_end(&mut stdout, &mut text).map(|_| text)
-            })
-        });
-        let before = self.screen.renderer.set_results(Box::new(stdin));
-        let style = self.screen.renderer.style().clone();
-        let plain = self.screen.renderer.style_mut();
-        (plain.terminal, plain.colour, plain.width) = (false, false, None);
-        let done = self.once(text, place);
-        let flushed = self.screen.renderer.flush();
-        // The program's input ends here.
-        drop(self.screen.renderer.set_results(before));
-        *self.screen.renderer.style_mut() = style;
-        child.wait()?;
-        if let Some(Ok(text)) = reader.and_then(|reader| reader.join().ok()) {
-            self.screen.renderer.write_raw(&text)?;
-        }
-        match done.and_then(|flow| flushed.map(|()| flow)) {
-            // It has read enough.
-            Err(error) if error.kind == ErrorKind::ClosedPipe => Ok(Flow::Next),
-            done => done,
+    }
+
+    /// Runs a command whose results go to a program: `list users | sort`.
+    fn piped(&mut self, line: &Line<'_>, program: &Name<'_>, place: &Place) -> Result<Flow> {
+        self.screen.open_program(&program.text, program.span)?;
+        match self.once(line, place) {
+            // The file's commands write to it; whoever runs them ends it.
+            Ok(flow @ Flow::Read(_)) => {
+                self.screen.programs.iter().for_each(|piped| piped.program.be_patient());
+                Ok(flow)
+            }
+            done => self.screen.close_program(done),
         }
     }
 
@@ -252,13 +258,12 @@ impl Console {
         Ok(())
     }
 
-    fn once(&mut self, text: &str, place: &Place) -> Result<Flow> {
-        let catalog = Arc::clone(self.context.session.catalog());
-        let command = language::parse(text, &catalog)?;
+    fn once(&mut self, line: &Line<'_>, place: &Place) -> Result<Flow> {
         if self.screen.options.echo {
             self.context.session.store().set_echo(true);
         }
-        let done = command::run(&command, Origin { text, place }, &mut self.context, &mut self.screen);
+        let origin = Origin { text: line.text, place };
+        let done = command::run(&line.command, origin, &mut self.context, &mut self.screen);
         if self.screen.options.echo {
             for sql in self.context.session.store().take_echo() {
                 self.screen.notice(Level::Warning, &sql)?;
@@ -277,6 +282,9 @@ impl Console {
         }
         let opened = (self.screen.opener)(url)?;
         self.context.session = opened.session;
+        if self.context.session.is_sandbox() {
+            self.screen.forbid_programs(SANDBOXED);
+        }
         self.context.session.set_clock(self.context.clock);
         self.context.version = opened.version;
         self.context.migrating = opened.migrating;
@@ -349,6 +357,74 @@ impl Screen {
         }
     }
 
+    /// Pages results from now on.
+    pub fn set_pager(&mut self, pager: Pager) {
+        self.pager = pager;
+        if self.no_programs.is_some() {
+            self.pager.forget_program();
+        }
+    }
+
+    /// Runs no program from now on, and says why: none behind a `|`, no pager.
+    pub fn forbid_programs(&mut self, why: &'static str) {
+        self.no_programs.get_or_insert(why);
+        self.pager.forget_program();
+    }
+
+    /// How many programs results go through.
+    #[must_use]
+    pub const fn open_programs(&self) -> usize {
+        self.programs.len()
+    }
+
+    /// Sends results to a program.
+    fn open_program(&mut self, text: &str, span: Span) -> Result<()> {
+        if self.reply.is_some() {
+            return Err(Error::new(ErrorKind::Refused, "no program runs for a command from code").at(span));
+        }
+        if let Some(why) = self.no_programs {
+            return Err(Error::new(ErrorKind::Refused, why).at(span));
+        }
+        self.rest();
+        self.renderer.flush()?;
+        let _ = self.pager.end();
+        let direct = self.is_process && self.programs.is_empty() && self.originals.is_empty();
+        let program = Program::new(text, !direct);
+        let before = self.renderer.set_results(program.input());
+        let style = self.renderer.style().clone();
+        let plain = self.renderer.style_mut();
+        (plain.terminal, plain.colour, plain.width) = (false, false, None);
+        self.programs.push(Piped { program, span, before, style, redirected: self.originals.len() });
+        Ok(())
+    }
+
+    /// Ends the input of the program that was opened last, once what writes to it is done, and waits for it.
+    ///
+    /// # Errors
+    /// Those of what wrote to it; the program's own.
+    pub fn close_program<T: Default>(&mut self, done: Result<T>) -> Result<T> {
+        let flushed = self.renderer.flush();
+        let Some(Piped { program, span, before, style, redirected }) = self.programs.pop() else { return done };
+        // `.output` may have been among what was run.
+        if self.originals.len() >= redirected {
+            self.originals.truncate(redirected);
+            drop(self.renderer.set_results(before));
+        }
+        let now = self.renderer.style_mut();
+        (now.terminal, now.colour, now.width) = (style.terminal, style.colour, now.width.or(style.width));
+        let done = done.and_then(|value| flushed.map(|()| value));
+        let (output, ended) = program.end(done.is_ok());
+        let ended = ended.map_err(|error| error.at(span));
+        if !output.is_empty() {
+            self.renderer.write_raw(&output)?;
+        }
+        match done {
+            // It has read enough.
+            Err(error) if error.kind == ErrorKind::ClosedPipe => ended.map(|()| T::default()),
+            done => done.and_then(|value| ended.map(|()| value)),
+        }
+    }
+
     /// Where results go as data, unless a command collects its own text (`.export`, `.copy`).
     fn reply(&mut self) -> Option<&mut Reply> {
         self.reply.as_mut().filter(|_| self.collecting.is_none())
@@ -373,7 +449,7 @@ impl Screen {
                     "pager" => ["auto", "on", "off"].map(str::to_owned).to_vec(),
                     "theme" => ["dark", "light"].map(str::to_owned).to_vec(),
                     "on-error" => ["stop", "continue"].map(str::to_owned).to_vec(),
-                    "echo" | "timing" | "quiet" => on_off(),
+                    "echo" | "timing" | "quiet" | "programs" => on_off(),
                     _ => Vec::new(),
                 };
                 (name.to_owned(), values)
@@ -466,19 +542,6 @@ impl Write for Collected {
     }
 }
 
-/// A command and the program that its results go to, where there is a `|` outside of text.
-fn pipe(text: &str) -> Option<(&str, &str)> {
-    use crate::language::{Lexer, TokenKind};
-    if !text.contains('|') || text.trim_start().starts_with('.') {
-        return None;
-    }
-    let bar = Lexer::new(text)
-        .find(|token| token.kind == TokenKind::Symbol && &text[token.span.start..token.span.end] == "|")?
-        .span
-        .start;
-    Some((text[..bar].trim_end(), text[bar + 1..].trim()))
-}
-
 const fn on_off(value: bool) -> &'static str {
     if value { "on" } else { "off" }
 }
@@ -500,6 +563,7 @@ impl Front for Screen {
             ("null", style.null.clone()),
             ("pager", self.pager.paging().name().into()),
             ("theme", style.theme.name().into()),
+            ("programs", on_off(self.no_programs.is_none()).into()),
             ("on-error", if self.options.continue_on_error { "continue" } else { "stop" }.into()),
             ("quiet", on_off(style.quiet).into()),
             ("timing", on_off(self.options.timing).into()),
@@ -522,6 +586,11 @@ impl Front for Screen {
                 self.renderer.style_mut().theme = Theme::named(value)
                     .ok_or_else(|| Error::invalid(format!("`{value}` is neither dark nor light")))?;
             }
+            "programs" => match (switch(value)?, self.no_programs) {
+                (false, _) => self.forbid_programs("programs are turned off"),
+                (true, None) => {}
+                (true, Some(why)) => return Err(Error::new(ErrorKind::Refused, why).hint("it stays so to the end")),
+            },
             "timing" => self.options.timing = switch(value)?,
             "echo" => self.options.echo = switch(value)?,
             "on-error" => {

@@ -2,9 +2,8 @@
 
 use super::assistant::Assistant;
 use super::console::Console;
-use super::script::{Script, run_script};
+use super::script::{filled_lines, not_run, run_command};
 use crate::assist::open_at_end;
-use crate::command::Flow;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
 use crate::text::Place;
@@ -95,8 +94,12 @@ impl Editor {
         Ok(text)
     }
 
-    fn ask(&mut self, question: &str) -> Option<String> {
-        self.inner.readline(question).ok()
+    /// The answer to a question; Ctrl-C gives the one that changes nothing, and Ctrl-D none.
+    fn ask(&mut self, question: &str, unchanged: &str) -> Option<String> {
+        match self.inner.readline(question) {
+            Err(ReadlineError::Interrupted) => Some(unchanged.to_owned()),
+            answer => answer.ok(),
+        }
     }
 }
 
@@ -127,13 +130,16 @@ fn deduplicate(editor: &mut LineEditor<Assistant, FileHistory>) {
     }
 }
 
-/// Asks a yes-or-no question on the terminal; anything but a yes is a no, Ctrl-C and Ctrl-D too.
+/// Asks a yes-or-no question on the terminal; anything but a yes is a no, Ctrl-D too.
 ///
 /// # Errors
-/// `Io` when there is no terminal.
+/// `Interrupted` at Ctrl-C, which ends whatever asked, and all that was to come behind it; `Io` when there is no terminal.
 pub fn confirm(question: &str) -> Result<bool> {
     let mut editor = rustyline::DefaultEditor::new().map_err(|error| failed(&error))?;
-    let answer = editor.readline(&format!("{question} [y/N] ")).unwrap_or_default();
+    let answer = match editor.readline(&format!("{question} [y/N] ")) {
+        Err(ReadlineError::Interrupted) => return Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+        answer => answer.unwrap_or_default(),
+    };
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -190,8 +196,9 @@ pub fn interact(editor: &mut Editor) -> Result<()> {
     }
 }
 
-/// Runs all commands of what was typed; true when it asked to leave.
+/// Runs all commands of what was typed or pasted, to the first error or Ctrl-C; true when it asked to leave.
 fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
+    (console.begin)();
     let mut from = 0;
     while from < text.len() {
         let (end, next) = match scan(text, from) {
@@ -201,31 +208,30 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
         let command = &text[from..end];
         from = next.max(from + 1);
         let place = Place { source: "prompt".into(), line, column: 1 };
-        let done = console.execute(command, &place).and_then(|flow| match flow {
-            Flow::Next => Ok(false),
-            Flow::Quit => Ok(true),
-            Flow::Open(_) | Flow::Watch(..) => Ok(false),
-            Flow::Read(path) => {
-                let ended = run_script(&mut Script::open(&path)?, console, 1)?;
-                Ok(ended.quit && ended.failed.is_none())
+        let done = run_command(command, &place, console, 0);
+        console.end();
+        let stopped = match done {
+            Ok(ended) if ended.quit && ended.failed.is_none() => return Ok(true),
+            Ok(ended) if ended.failed.is_some() => true,
+            // It came too late for the command.
+            Ok(_) if (console.screen.interrupted)() && from < text.len() => {
+                console.screen.notice(Level::Warning, "interrupted")?;
+                true
             }
-        });
-        match done {
-            Ok(false) => console.end(),
-            Ok(true) => {
-                console.end();
-                return Ok(true);
-            }
+            Ok(_) => false,
             // The pager was left before the result ended.
-            Err(error) if error.kind == ErrorKind::ClosedPipe => {
-                console.end();
-                return Ok(false);
-            }
+            Err(error) if error.kind == ErrorKind::ClosedPipe => true,
             Err(error) => {
-                console.end();
                 console.show_error(&error, command, &place, false)?;
-                return Ok(false);
+                true
             }
+        };
+        if stopped {
+            match filled_lines(text[from.min(text.len())..].as_bytes()) {
+                0 => {}
+                lines => console.screen.notice(Level::Warning, &not_run(lines))?,
+            }
+            return Ok(false);
         }
     }
     Ok(false)
@@ -253,10 +259,10 @@ fn leave(editor: &mut Editor, shared: &Rc<RefCell<Console>>) -> Result<bool> {
         let question = format!("staged and not committed: {counts}. [c]ommit, [d]iscard{keep} or [s]tay? ");
         // The editor looks at the console while it reads.
         drop(console);
-        let answer = editor.ask(&question);
+        let answer = editor.ask(&question, "stay");
         console = shared.borrow_mut();
         let Some(answer) = answer else {
-            // Ctrl-D or Ctrl-C at the question: leave without writing anything, and lose nothing that can be kept.
+            // Ctrl-D at the question: leave without writing anything, and lose nothing that can be kept.
             if kept {
                 console.screen.notice(Level::Warning, KEPT)?;
             } else {

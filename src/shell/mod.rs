@@ -9,6 +9,7 @@ mod console;
 mod editor;
 mod opening;
 mod pager;
+mod program;
 #[cfg_attr(not(feature = "editor"), path = "no_progress.rs")]
 mod progress;
 mod reply;

@@ -79,6 +79,11 @@ impl Pager {
         self.0.borrow_mut().paging = paging;
     }
 
+    /// Runs no program from now on.
+    pub fn forget_program(&self) {
+        self.0.borrow_mut().program = None;
+    }
+
     /// A command begins; `first` is called before the first byte of its results reaches the screen.
     pub fn begin(&self, first: Option<Box<dyn FnOnce()>>) {
         self.0.borrow_mut().first = first;

@@ -32,6 +32,8 @@ pub struct Script<'r> {
     line: u32,
     column: u32,
     ended: bool,
+    /// It has an end that can be read at once.
+    finite: bool,
 }
 
 impl<'r> Script<'r> {
@@ -46,6 +48,7 @@ impl<'r> Script<'r> {
             line: 1,
             column: 1,
             ended: false,
+            finite: false,
         }
     }
 
@@ -56,10 +59,28 @@ impl<'r> Script<'r> {
     pub fn open(path: &Path) -> Result<Script<'static>> {
         let failed = |cause| Error::new(ErrorKind::Io, format!("cannot read {}: {cause}", path.display()));
         let file = std::fs::File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
+        let known = file.metadata().map_err(failed)?;
+        if known.is_dir() {
             return Err(Error::new(ErrorKind::Io, format!("{} is a folder", path.display())));
         }
-        Ok(Script::new(&path.display().to_string(), file))
+        Ok(Script { finite: known.is_file(), ..Script::new(&path.display().to_string(), file) })
+    }
+
+    /// Says how many lines of a file have not been run, where its end is known.
+    fn left_out(&mut self, console: &mut Console) -> Result<()> {
+        if !self.finite {
+            return Ok(());
+        }
+        let mut lines = filled_lines(&self.buffer[self.start..]);
+        let mut line = Vec::new();
+        while self.reader.read_until(b'\n', &mut line)? > 0 {
+            lines += filled_lines(&line);
+            line.clear();
+        }
+        if lines == 0 {
+            return Ok(());
+        }
+        console.screen.notice(Level::Warning, &format!("{}: {}", self.name, not_run(lines)))
     }
 
     /// Whether the next command has to be waited for, so that what is buffered had better be written first.
@@ -163,6 +184,9 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
             console.flush()?;
         }
         if (console.screen.interrupted)() {
+            // Between two commands, so that none of them says so.
+            console.screen.notice(Level::Warning, "interrupted")?;
+            script.left_out(console)?;
             ended.failed = Some(ErrorKind::Interrupted);
             ended.quit = true;
             return Ok(ended);
@@ -181,29 +205,25 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
                 return Ok(ended);
             }
         };
-        let result = console.execute(&text, &place).and_then(|flow| match flow {
-            Flow::Next => Ok(false),
-            Flow::Quit => Ok(true),
-            Flow::Open(_) | Flow::Watch(..) => Ok(false),
-            Flow::Read(_) if depth >= DEPTH => {
-                Err(Error::invalid(format!(".read goes deeper than {DEPTH} files; does a file read itself?")))
-            }
-            Flow::Read(path) => {
-                let inner = run_script(&mut Script::open(&path)?, console, depth + 1)?;
+        match run_command(&text, &place, console, depth) {
+            Ok(inner) => {
                 ended.failed = ended.failed.or(inner.failed);
-                Ok(inner.quit || (inner.failed.is_some() && !console.screen.options.continue_on_error))
-            }
-        });
-        match result {
-            Ok(false) => {}
-            Ok(true) => {
-                ended.quit = true;
-                return Ok(ended);
+                let stops = !console.screen.options.continue_on_error || inner.failed == Some(ErrorKind::Interrupted);
+                if inner.failed == Some(ErrorKind::Interrupted) {
+                    script.left_out(console)?;
+                }
+                if inner.quit || (inner.failed.is_some() && stops) {
+                    ended.quit = true;
+                    return Ok(ended);
+                }
             }
             Err(error) if matches!(error.kind, ErrorKind::ClosedPipe) => return Err(error),
             Err(error) => {
                 console.show_error(&error, &text, &place, true)?;
                 ended.failed = Some(error.kind);
+                if error.kind == ErrorKind::Interrupted {
+                    script.left_out(console)?;
+                }
                 if !console.screen.options.continue_on_error || error.kind == ErrorKind::Interrupted {
                     ended.quit = true;
                     return Ok(ended);
@@ -211,6 +231,41 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
             }
         }
     }
+}
+
+/// Runs one command and, where it names a file, the commands in that.
+///
+/// # Errors
+/// The command's own, and those of its program; those of a file's commands are shown, and make how it ended.
+pub fn run_command(text: &str, place: &Place, console: &mut Console, depth: usize) -> Result<Ended> {
+    let open = console.screen.open_programs();
+    match console.execute(text, place)? {
+        Flow::Next | Flow::Open(_) | Flow::Watch(..) => Ok(Ended::default()),
+        Flow::Quit => Ok(Ended { quit: true, failed: None }),
+        Flow::Read(path) => {
+            let done = if depth < DEPTH {
+                Script::open(&path).and_then(|mut script| run_script(&mut script, console, depth + 1))
+            } else {
+                Err(Error::invalid(format!(".read goes deeper than {DEPTH} files; does a file read itself?")))
+            };
+            if console.screen.open_programs() > open { console.screen.close_program(done) } else { done }
+        }
+    }
+}
+
+/// What is said of lines behind a Ctrl-C or an error.
+#[must_use]
+pub fn not_run(lines: usize) -> String {
+    if lines == 1 { "1 line was not run".to_owned() } else { format!("{lines} lines were not run") }
+}
+
+/// How many lines of a text have something in them beside a comment.
+#[must_use]
+pub fn filled_lines(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#") && !line.starts_with(b"--"))
+        .count()
 }
 
 /// How a script ended.

@@ -188,7 +188,7 @@ impl<'a> Parser<'a, '_> {
                 AFTER.iter().any(|word| word.eq_ignore_ascii_case(self.slice(span))) || self.assignment_is_next()
             }
             Some(Token { kind: TokenKind::Quoted(true), .. }) => self.assignment_is_next(),
-            Some(Token { kind: TokenKind::Symbol, span }) => matches!(self.slice(span), ")" | "|"),
+            Some(Token { kind: TokenKind::Symbol, span }) => self.slice(span) == ")",
             _ => false,
         }
     }

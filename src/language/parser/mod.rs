@@ -6,7 +6,7 @@ mod condition;
 mod read;
 mod value;
 
-use super::ast::{Command, Name, Path};
+use super::ast::{Command, Line, Name, Path};
 use super::lexer::{Lexer, Token, TokenKind};
 use super::table;
 use crate::model::Catalog;
@@ -50,13 +50,27 @@ impl std::fmt::Display for Expected {
     }
 }
 
-/// Parses one command.
+/// Parses what a person typed: one command, and perhaps a program behind a `|` that its results go to.
+///
+/// A `|` begins a program only outside of text, brackets and values, with a blank before it, behind a command that is
+/// complete.
 ///
 /// # Errors
 /// `Syntax`, with the place and what was expected there.
+pub fn parse_line<'a>(text: &'a str, catalog: &Catalog) -> Result<Line<'a>> {
+    Parser::new(text, catalog).line()
+}
+
+/// Parses one command, where no program can run: within another command, or from code.
+///
+/// # Errors
+/// As [`parse_line`], and for a `|`.
 pub fn parse<'a>(text: &'a str, catalog: &Catalog) -> Result<Command<'a>> {
-    let mut parser = Parser::new(text, catalog);
-    parser.command()
+    let line = parse_line(text, catalog)?;
+    match line.program {
+        None => Ok(line.command),
+        Some(program) => Err(Error::new(ErrorKind::Syntax, "no program can run here").at(program.span)),
+    }
 }
 
 /// What a piece of a command is, for colours.
@@ -85,6 +99,8 @@ pub struct Trace {
     pub assigning: bool,
     /// Fields that have their value already.
     pub assigned: Vec<String>,
+    /// Where the `|` stands that begins a program.
+    pub program: Option<usize>,
 }
 
 /// Parses for an editor: whatever is wrong, what was understood is kept.
@@ -92,9 +108,11 @@ pub struct Trace {
 pub fn trace(text: &str, catalog: &Catalog) -> Trace {
     let mut parser = Parser::new(text, catalog);
     parser.trace = Some(Trace::default());
-    let _ = parser.command();
+    let complete = parser.command().is_ok();
     let at_end = parser.furthest >= text.len();
+    let stopped = Some(parser.place()).filter(|at| complete && *at < text.len());
     let mut trace = parser.trace.take().unwrap_or_default();
+    trace.program = stopped;
     trace.scope = parser.frames.pop().unwrap_or_default();
     trace.scope.append(&mut parser.partial);
     trace.subject = parser.subject;
@@ -107,8 +125,10 @@ pub fn trace(text: &str, catalog: &Catalog) -> Trace {
 struct Parser<'a, 'c> {
     text: &'a str,
     lexer: Lexer<'a>,
-    /// The next token, once it has been looked at.
-    ahead: Option<Option<Token>>,
+    /// The next token, once it has been looked at, and where it begins: none at the end of the text, or at a `|`.
+    ahead: Option<(Option<Token>, usize)>,
+    /// The end of what was taken last.
+    behind: usize,
     catalog: &'c Catalog,
     /// What would have been accepted at `furthest`.
     expected: Vec<Expected>,
@@ -134,6 +154,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             text,
             lexer: Lexer::new(text),
             ahead: None,
+            behind: 0,
             catalog,
             expected: Vec::new(),
             furthest: 0,
@@ -148,10 +169,30 @@ impl<'a, 'c> Parser<'a, 'c> {
     }
 
     fn peek(&mut self) -> Option<Token> {
-        if self.ahead.is_none() {
-            self.ahead = Some(self.lexer.significant());
+        if let Some((token, _)) = self.ahead {
+            return token;
         }
-        self.ahead.flatten()
+        self.behind = self.lexer.position();
+        let ahead = match self.lexer.significant() {
+            None => (None, self.text.len()),
+            Some(token) if self.begins_program(token) => {
+                // Nobody goes on behind it.
+                self.lexer.seek(token.span.start);
+                (None, token.span.start)
+            }
+            Some(token) => (Some(token), token.span.start),
+        };
+        self.ahead = Some(ahead);
+        ahead.0
+    }
+
+    /// Whether a token ends the command because a program follows. It is asked only between the parts of a command, never
+    /// within a text or a value.
+    fn begins_program(&self, token: Token) -> bool {
+        token.kind == TokenKind::Symbol
+            && self.slice(token.span) == "|"
+            && self.brackets == 0
+            && self.text[..token.span.start].ends_with([' ', '\t', '\n', '\r'])
     }
 
     fn next(&mut self) -> Option<Token> {
@@ -162,7 +203,8 @@ impl<'a, 'c> Parser<'a, 'c> {
 
     /// Where the next token begins.
     fn place(&mut self) -> usize {
-        self.peek().map_or(self.text.len(), |token| token.span.start)
+        self.peek();
+        self.ahead.map_or(self.text.len(), |(_, place)| place)
     }
 
     fn seek(&mut self, offset: usize) {
@@ -272,7 +314,7 @@ impl<'a, 'c> Parser<'a, 'c> {
         }
         self.seek(self.furthest.min(self.text.len()));
         let Some(token) = self.peek() else {
-            let end = self.text.trim_end().len();
+            let end = self.text[..self.place()].trim_end().len();
             let error = Error::new(ErrorKind::Syntax, "the command ends too early").at(Span::new(end, end));
             return self.wanted(error);
         };
@@ -304,6 +346,13 @@ impl<'a, 'c> Parser<'a, 'c> {
             })
             .collect();
         let typed = self.slice(self.whole(token.span));
+        match typed {
+            "||" => return error.hint("`format \"{A} {B}\"` puts texts together"),
+            "|" if self.brackets == 0 => {
+                return error.hint("a program stands behind a blank and `|`: list users | sort");
+            }
+            _ => {}
+        }
         let error = error.suggest(typed, words);
         self.wanted(error)
     }
@@ -331,9 +380,7 @@ impl<'a, 'c> Parser<'a, 'c> {
         self.depth += 1;
         if self.depth > DEPTH {
             let place = self.place();
-            return Err(
-                Error::new(ErrorKind::Syntax, format!("nested more than {DEPTH} deep")).at(Span::new(place, place))
-            );
+            return Err(too_deep(place));
         }
         let result = inner(self);
         self.depth -= 1;
@@ -447,11 +494,30 @@ impl<'a, 'c> Parser<'a, 'c> {
         Err(self.unexpected())
     }
 
+    /// A command, and the program behind it.
+    fn line(&mut self) -> Result<Line<'a>> {
+        let command = self.command()?;
+        let bar = self.place();
+        let text = self.text[..self.behind].trim_end();
+        if bar >= self.text.len() {
+            return Ok(Line { command, text, program: None });
+        }
+        let mark = Span::new(bar, bar + 1);
+        if command == Command::Empty {
+            return Err(Error::new(ErrorKind::Syntax, "there is no command before the `|`").at(mark));
+        }
+        let program = self.rest_behind(mark);
+        if program.text.is_empty() {
+            return Err(Error::new(ErrorKind::Syntax, "there is no program behind the `|`").at(mark));
+        }
+        Ok(Line { command, text, program: Some(program) })
+    }
+
     fn command(&mut self) -> Result<Command<'a>> {
         let Some(first) = self.peek() else { return Ok(Command::Empty) };
         let command = match first.kind {
             TokenKind::Word => self.verb(first)?,
-            TokenKind::Symbol if self.slice(first.span) == "." => return self.dot_command(first),
+            TokenKind::Symbol if self.slice(first.span) == "." => self.dot_command(first)?,
             TokenKind::Variable => self.variable_command()?,
             TokenKind::Quoted(true) => self.bare_query()?,
             _ => return Err(self.unexpected()),
@@ -551,14 +617,58 @@ impl<'a, 'c> Parser<'a, 'c> {
                     .hint("`.help` lists them"));
             }
         };
-        let rest = self.rest_behind(name.span);
         // A wrapped command or SQL has its own syntax; the others take words.
-        let arguments = if matches!(name.text.as_ref(), "sql" | "explain" | "watch" | "copy" | "copy-to" | "export") {
-            Vec::new()
-        } else {
-            self.arguments()?
-        };
+        let mut arguments = Vec::new();
+        match name.text.as_ref() {
+            "sql" => {
+                let end = name.span.end + sql_end(&self.text[name.span.end..]);
+                self.seek(end);
+            }
+            "explain" | "copy" => self.wrapped(name.span.end)?,
+            "copy-to" | "export" => {
+                let inner = self.behind_word(name.span.end);
+                self.wrapped(inner)?;
+            }
+            "watch" => {
+                // What it runs again and again is a whole line.
+                let inner = self.behind_word(name.span.end);
+                self.nested(inner)?.line().map_err(|error| error.moved(inner))?;
+                self.seek(self.text.len());
+            }
+            _ => arguments = self.arguments()?,
+        }
+        let rest = self.rest_up_to_here(name.span);
         Ok(Command::Dot(name, arguments, rest))
+    }
+
+    /// A parser for the command that begins here, within this one.
+    fn nested(&self, start: usize) -> Result<Parser<'a, 'c>> {
+        let mut inner = Parser::new(&self.text[start..], self.catalog);
+        inner.depth = self.depth + 1;
+        if inner.depth > DEPTH {
+            return Err(too_deep(start));
+        }
+        Ok(inner)
+    }
+
+    /// Goes over the command that begins here, to the end or a `|`.
+    fn wrapped(&mut self, start: usize) -> Result<()> {
+        let mut inner = self.nested(start)?;
+        inner.command().map_err(|error| error.moved(start))?;
+        let end = start + inner.place();
+        self.seek(end);
+        Ok(())
+    }
+
+    /// Where the text goes on behind the next word, or behind a file's name in quotes.
+    fn behind_word(&self, from: usize) -> usize {
+        let text = &self.text[from..];
+        let word = text.trim_start();
+        let length = match word.strip_prefix('\'').and_then(|quoted| quoted.find('\'')) {
+            Some(closing) => closing + 2,
+            None => word.find(char::is_whitespace).unwrap_or(word.len()),
+        };
+        from + (text.len() - word.len()) + length
     }
 
     /// `greet susan`: a command that an application adds takes words, as the shell's own do.
@@ -566,15 +676,25 @@ impl<'a, 'c> Parser<'a, 'c> {
         self.next();
         self.note(first.span, Role::Keyword);
         let name = Name { text: Cow::Borrowed(self.slice(first.span)), span: first.span };
-        let rest = self.rest_behind(first.span);
-        Ok(Command::Own(name, self.arguments()?, rest))
+        let arguments = self.arguments()?;
+        Ok(Command::Own(name, arguments, self.rest_up_to_here(first.span)))
     }
 
     /// Everything behind a name, trimmed.
     fn rest_behind(&self, name: Span) -> Name<'a> {
-        let raw = &self.text[name.end..];
+        self.between(name.end, self.text.len())
+    }
+
+    /// What lies between a name and the next token, trimmed.
+    fn rest_up_to_here(&mut self, name: Span) -> Name<'a> {
+        let end = self.place();
+        self.between(name.end, end)
+    }
+
+    fn between(&self, start: usize, end: usize) -> Name<'a> {
+        let raw = &self.text[start..end.max(start)];
         let trimmed = raw.trim();
-        let at = name.end + (raw.len() - raw.trim_start().len());
+        let at = start + (raw.len() - raw.trim_start().len());
         Name { text: Cow::Borrowed(trimmed), span: Span::new(at, at + trimmed.len()) }
     }
 
@@ -604,6 +724,21 @@ impl<'a, 'c> Parser<'a, 'c> {
         }
         Ok(Some(Name { text: Cow::Borrowed(self.slice(span)), span }))
     }
+}
+
+fn too_deep(place: usize) -> Error {
+    Error::new(ErrorKind::Syntax, format!("nested more than {DEPTH} deep")).at(Span::new(place, place))
+}
+
+/// Where SQL ends: it has a `|` of its own, so a program stands behind its `;`.
+fn sql_end(text: &str) -> usize {
+    if !text.contains('|') {
+        return text.len();
+    }
+    let tokens = crate::text::sql::tokens(text, false).or_else(|| crate::text::sql::tokens(text, true));
+    let tokens = tokens.unwrap_or_default();
+    let bar = tokens.windows(2).find(|pair| pair[0].text == ";" && pair[1].text == "|");
+    bar.map_or(text.len(), |pair| pair[1].start)
 }
 
 #[cfg(test)]

@@ -128,9 +128,12 @@ impl<'a> Parser<'a, '_> {
             return Ok(Source::Record(RecordRef::Variable(self.variable_name(token)), self.steps()?));
         }
         let model = self.model()?;
-        if self.clause_is_next() || self.is_symbol("|") {
+        if self.clause_is_next() {
             self.expect(Expected::Key);
             return Ok(Source::Model(model));
+        }
+        if self.is_symbol("|") || self.is_symbol("||") {
+            return Err(self.unexpected());
         }
         let key = self.key(Expected::Key)?;
         if let [only] = key.as_slice()
@@ -264,7 +267,7 @@ impl<'a> Parser<'a, '_> {
 
     /// Behind the function's name, which has been taken.
     fn aggregate(&mut self, function: Function) -> Result<Aggregate<'a>> {
-        let end = self.ahead.flatten().map_or(self.lexer.position(), |token| token.span.start);
+        let end = self.ahead.map_or(self.lexer.position(), |(_, place)| place);
         let function_span = Span::new(end.saturating_sub(function.name().len() + 1).min(end), end);
         let field = self.field_of(function != Function::Count)?;
         let source = self.source()?;
