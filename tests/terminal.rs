@@ -99,6 +99,24 @@ fn ctrl_c_at_the_question_means_stay() {
     session.expect(Eof).unwrap();
 }
 
+#[test]
+fn ctrl_c_at_a_question_ends_all_that_was_to_come() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send_line(".set confirm 0").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send("\x1b[200~delete post 1\ndelete post 2\x1b[201~\r").unwrap();
+    session.expect("delete post 1? [y/N] ").unwrap();
+    session.send("\x03").unwrap();
+    session.expect("interrupted").unwrap();
+    session.expect("1 line was not run").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+    shell.script("count posts").ok().stdout("2\n");
+}
+
 /// Presses Ctrl-C some time after a run of many lines has begun, over and over; the run ends each time.
 fn one_ctrl_c_ends(session: &mut expectrl::session::OsSession, begin: &str, says: &str) {
     session.send_line(".pager off").unwrap();
