@@ -227,7 +227,7 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
             }
         };
         if stopped {
-            match filled_lines(text[from.min(text.len())..].as_bytes()) {
+            match filled_lines(&text.as_bytes()[from.min(text.len())..]) {
                 0 => {}
                 lines => console.screen.notice(Level::Warning, &not_run(lines))?,
             }

@@ -139,8 +139,10 @@ fn signal(_: ExitStatus) -> Option<i32> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::Program;
     use crate::ErrorKind;
 
@@ -167,7 +169,7 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_an_error_and_one_that_has_read_enough_is_not() {
         assert_eq!(run("cat", b"text"), ("text".into(), None));
-        assert_eq!(run("head -c 1", &[b'x'; 1_000_000]), ("x".into(), None));
+        assert_eq!(run("head -c 1", &vec![b'x'; 1_000_000]), ("x".into(), None));
         let failed = Some((ErrorKind::Io, "`exit 4` ended with exit status 4".to_owned()));
         assert_eq!(run("exit 4", b""), (String::new(), failed));
         assert_eq!(run("kill -PIPE $$", b""), (String::new(), None));
