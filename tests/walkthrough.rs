@@ -83,6 +83,10 @@ fn every_reading_row() {
             ("let u = user 1\n$u.id", "1\n"),
             ("post 1 author show username", "username\njohn\n"),
             ("let p = post 2\n$p.user_id", "2\n"),
+            (
+                "let p = post 2\nadd post body=x author=$p.author\nset post 1 author=$p.author\ncount posts where author = $p.author\nrollback",
+                "3\n",
+            ),
             ("list posts order by timestamp desc, id desc show id", "id\n2\n1\n"),
             (
                 "list posts format \"{author.username} wrote: {body}\"",

@@ -71,6 +71,9 @@ fn models_fields_operators_and_paths_of_any_depth() {
     assert_eq!(after("list posts show id, author.posts.author.em"), ["email"]);
     assert_eq!(after("list users where has posts (bo"), ["body"]);
     assert_eq!(after("list users where count(posts where bo"), ["body"]);
+    assert_eq!(after("count posts by author order by co"), ["count"]);
+    assert!(!after("list users limit 3 ").contains(&"limit".to_owned()));
+    assert_eq!(after("list users | wh"), [""; 0]);
     assert_eq!(after("list users with po"), ["posts"]);
     assert_eq!(after("user 1 po"), ["posts"]);
     assert_eq!(after("$u po"), ["posts"]);
@@ -139,6 +142,13 @@ fn colours_mark_what_is_not_known() {
     assert_eq!(class("lsit users", "lsit"), Some(Class::Wrong));
     assert_eq!(class("li", "li"), None, "what is being typed is not wrong yet");
     assert_eq!(class(".mdoe csv", ".mdoe"), Some(Class::Wrong));
+    // What a group's figure is called is no field, and what stands behind a `|` is no part of the command.
+    assert_eq!(class("count posts by author order by count desc", "count"), Some(Class::Keyword));
+    assert_eq!(class("sum id of posts by author order by sum", "sum"), Some(Class::Keyword));
+    assert_eq!(class("list posts order by count", "count"), Some(Class::Field), "still being typed");
+    assert_eq!(class("list posts order by count desc", "count"), Some(Class::Wrong));
+    assert_eq!(class("list users | grep 'x", "'x"), None);
+    assert_eq!(class("list users where username = 'a | b", "'a | b"), Some(Class::Wrong));
 }
 
 #[test]

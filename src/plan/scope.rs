@@ -138,13 +138,17 @@ impl Scope {
                     }
                 }
             },
-            Member::ToMany(_, _, relationship, _) => Err(Error::invalid(format!(
+            Member::ToMany(_, owner, relationship, _) => Err(Error::invalid(format!(
                 "`{}` leads to many {}, so it has no single value here",
                 relationship.name,
                 catalog.get(relationship.to).plural
             ))
             .at(path.span())
-            .hint(format!("use `with {0}`, `count({0})` or `where has {0} (...)`", relationship.name))),
+            .hint(format!(
+                "`list {} with {}` shows them; `where` asks about them by has {1} (...) and count({1})",
+                catalog.get(owner).plural,
+                relationship.name
+            ))),
         }
     }
 }

@@ -34,6 +34,11 @@ impl<'a> Parser<'a, '_> {
             return Ok(Target::Record(RecordRef::Variable(self.variable_name(token))));
         }
         let model = self.model()?;
+        if !setting && model.text.eq_ignore_ascii_case("from") && !self.catalog.is_model("from") && !self.at_end() {
+            let next = self.place();
+            self.mend(Span::new(model.span.start, next), "");
+            return Err(Error::new(ErrorKind::Syntax, "`from` is not needed here").at(model.span));
+        }
         if self.keyword("where").is_some() {
             return Ok(Target::Where(model, Some(self.condition()?)));
         }
@@ -42,15 +47,30 @@ impl<'a> Parser<'a, '_> {
             self.expect(Expected::Key);
             return Ok(Target::Where(model, None));
         }
+        if setting
+            && let Some((first, second)) = self.two_words()
+            && self.slice(first).eq_ignore_ascii_case("set")
+            && self.text[second.end..].trim_start().starts_with('=')
+        {
+            self.mend(Span::new(first.start, second.start), "");
+            return Err(Error::new(ErrorKind::Syntax, "`set` stands before the model, once").at(first));
+        }
+        if let Some(error) = self.joined(&model.text) {
+            return Err(error);
+        }
         let key = self.key(Expected::Key)?;
         Ok(Target::Record(RecordRef::Key { model, key }))
     }
 
     fn assignments(&mut self, needed: bool) -> Result<Vec<Assignment<'a>>> {
         let mut all = Vec::new();
+        let first = self.place();
         loop {
             if let Some(trace) = &mut self.trace {
                 trace.assigning = true;
+            }
+            if needed && !all.is_empty() && self.is_word("where") && !self.assignment_is_next() {
+                return Err(self.late_where(first));
             }
             if self.at_end() {
                 self.expect(Expected::Field);
@@ -142,7 +162,7 @@ impl<'a> Parser<'a, '_> {
             models.push(self.model_behind(name)?);
             self.symbol(",");
         }
-        dry_run |= self.flag("--dry-run");
+        dry_run = dry_run || self.flag("--dry-run");
         Ok(Command::Commit { dry_run, models })
     }
 
@@ -160,7 +180,7 @@ impl<'a> Parser<'a, '_> {
     pub(super) fn diff(&mut self) -> Result<Command<'a>> {
         let mut sql = self.flag("--sql");
         let record = self.maybe_record()?;
-        sql |= self.flag("--sql");
+        sql = sql || self.flag("--sql");
         Ok(Command::Diff { record, sql })
     }
 

@@ -49,7 +49,10 @@ impl<'a> Parser<'a, '_> {
         if self.keyword("has").is_some() {
             let path = self.path(Expected::Relationship)?;
             let inner = if self.is_symbol("(") {
-                Some(Box::new(self.within(&path, |parser| parser.bracketed(Self::condition))?))
+                let picking = std::mem::take(&mut self.picking);
+                let inner = self.within(&path, |parser| parser.bracketed(Self::condition))?;
+                self.picking = picking;
+                Some(Box::new(inner))
             } else {
                 self.expect(Expected::Word("("));
                 None
@@ -67,7 +70,13 @@ impl<'a> Parser<'a, '_> {
                 if let Some(function) = self.function()? {
                     return Ok(function);
                 }
-                Ok(Operand::Path(self.path(Expected::Field)?))
+                let path = self.path(Expected::Field)?;
+                if let [only] = path.names.as_slice()
+                    && let Some(error) = self.not_a_figure(&only.text, only.span)
+                {
+                    return Err(error);
+                }
+                Ok(Operand::Path(path))
             }
             Some(Token {
                 kind: TokenKind::Text(true) | TokenKind::Bytes(true) | TokenKind::Variable | TokenKind::Number,
@@ -92,7 +101,10 @@ impl<'a> Parser<'a, '_> {
         let (path, inner) = self.bracketed(|parser| {
             let path = parser.path(Expected::Relationship)?;
             let inner = if parser.keyword("where").is_some() {
-                Some(Box::new(parser.within(&path, Self::condition)?))
+                let picking = std::mem::take(&mut parser.picking);
+                let inner = parser.within(&path, Self::condition)?;
+                parser.picking = picking;
+                Some(Box::new(inner))
             } else {
                 None
             };

@@ -3,6 +3,7 @@
 
 mod change;
 mod condition;
+mod mend;
 mod read;
 mod value;
 
@@ -58,7 +59,11 @@ impl std::fmt::Display for Expected {
 /// # Errors
 /// `Syntax`, with the place and what was expected there.
 pub fn parse_line<'a>(text: &'a str, catalog: &Catalog) -> Result<Line<'a>> {
-    Parser::new(text, catalog).line()
+    let mut parser = Parser::new(text, catalog);
+    parser.line().map_err(|error| match parser.mended.take().and_then(|text| mend::whole(text, catalog)) {
+        Some(command) => error.hint(format!("write `{command}`")),
+        None => error,
+    })
 }
 
 /// Parses one command, where no program can run: within another command, or from code.
@@ -144,6 +149,14 @@ struct Parser<'a, 'c> {
     subject: Vec<String>,
     /// A key that is near a keyword: if the command turns out wrong, this is why.
     suspect: Option<Span>,
+    /// The clauses that the command takes.
+    offered: &'static [&'static str],
+    /// What was typed with its first error made right, where that is known.
+    mended: Option<String>,
+    /// What the figure is called that the command asks for.
+    figure: Option<&'static str>,
+    /// Records are being picked, so that no figure is known.
+    picking: bool,
     /// How many brackets are open around what is being parsed.
     brackets: u32,
 }
@@ -164,6 +177,10 @@ impl<'a, 'c> Parser<'a, 'c> {
             partial: Vec::new(),
             subject: Vec::new(),
             suspect: None,
+            offered: &read::CLAUSES,
+            mended: None,
+            figure: None,
+            picking: false,
             brackets: 0,
         }
     }
@@ -305,7 +322,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             let word = self.slice(span);
             return Error::new(ErrorKind::Syntax, format!("`{word}` is not expected here"))
                 .at(span)
-                .suggest(word, read::CLAUSES);
+                .suggest(word, self.offered.iter().copied());
         }
         let place = self.place();
         if place > self.furthest {
@@ -336,6 +353,9 @@ impl<'a, 'c> Parser<'a, 'c> {
             let shown = if shown.is_empty() { "this".to_owned() } else { shown };
             format!("`{shown}` is not expected here")
         };
+        if let Some(error) = self.foreign() {
+            return error;
+        }
         let error = Error::new(ErrorKind::Syntax, message).at(self.whole(token.span));
         let words: Vec<&str> = self
             .expected
@@ -574,6 +594,9 @@ impl<'a, 'c> Parser<'a, 'c> {
         let known = self.catalog.is_model(word) || self.text[first.span.end..].starts_with('.');
         if known {
             return self.bare_query();
+        }
+        if word.eq_ignore_ascii_case("update") {
+            self.mend(first.span, "set");
         }
         let verbs = table::COMMANDS.iter().map(|command| command.name.split(' ').next().unwrap_or_default());
         let verbs = verbs.chain(self.catalog.extra_commands().iter().map(|command| command.name.as_str()));

@@ -19,6 +19,16 @@ enum Shape {
     Distinct,
 }
 
+impl Shape {
+    const fn clauses(self) -> &'static [&'static str] {
+        match self {
+            Self::Query => &["where", "order", "limit", "offset", "show", "with", "format"],
+            Self::Aggregate => &["where", "order", "limit", "offset", "by"],
+            Self::Distinct => &["where", "order", "limit", "offset"],
+        }
+    }
+}
+
 impl<'a> Parser<'a, '_> {
     pub(super) fn list(&mut self) -> Result<Command<'a>> {
         self.picked(Pick::All)
@@ -135,6 +145,12 @@ impl<'a> Parser<'a, '_> {
         if self.is_symbol("|") || self.is_symbol("||") {
             return Err(self.unexpected());
         }
+        if let Some(error) = self.foreign() {
+            return Err(error);
+        }
+        if let Some(error) = self.joined(&model.text) {
+            return Err(error);
+        }
         let key = self.key(Expected::Key)?;
         if let [only] = key.as_slice()
             && matches!(only.kind, LiteralKind::Word(_))
@@ -163,50 +179,64 @@ impl<'a> Parser<'a, '_> {
 
     /// Clauses in any order, each at most once.
     fn clauses(&mut self, query: &mut Query<'a>, by: &mut Vec<super::Path<'a>>, shape: Shape) -> Result<()> {
-        let mut seen: [Option<Span>; 8] = [None; 8];
-        loop {
-            let mut once = |parser: &Self, index: usize, span: Span| {
-                if seen[index].replace(span).is_some() {
-                    let word = parser.slice(span).to_lowercase();
-                    return Err(Error::new(ErrorKind::Syntax, format!("`{word}` is given twice")).at(span));
+        self.offered = shape.clauses();
+        let mut given = Vec::new();
+        while let Some(clause) = self.clause(shape, &given)? {
+            given.push(clause);
+            match clause {
+                "where" => {
+                    self.picking = match (&query.source, self.figure) {
+                        (Source::Model(model), Some(figure)) => self.lacks(&model.text, figure),
+                        _ => false,
+                    };
+                    query.filter = Some(self.condition()?);
+                    self.picking = false;
                 }
-                Ok(())
-            };
-            if let Some(span) = self.keyword("where") {
-                once(self, 0, span)?;
-                query.filter = Some(self.condition()?);
-            } else if let Some(span) = self.keyword("order") {
-                once(self, 1, span)?;
-                if self.keyword("by").is_none() {
-                    return Err(self.unexpected());
+                "order" => {
+                    if self.keyword("by").is_none() {
+                        return Err(self.unexpected());
+                    }
+                    query.order = self.order_keys()?;
                 }
-                query.order = self.order_keys()?;
-            } else if let Some(span) = self.keyword("limit") {
-                once(self, 2, span)?;
-                query.limit = Some(self.whole_number("a number of rows")?);
-            } else if let Some(span) = self.keyword("offset") {
-                once(self, 3, span)?;
-                query.offset = Some(self.whole_number("a number of rows")?);
-            } else if shape == Shape::Aggregate
-                && let Some(span) = self.keyword("by")
-            {
-                once(self, 4, span)?;
-                *by = self.paths(Expected::Field)?;
-            } else if shape != Shape::Query {
-                return Ok(());
-            } else if let Some(span) = self.keyword("show") {
-                once(self, 5, span)?;
-                query.show = self.paths(Expected::Field)?;
-            } else if let Some(span) = self.keyword("with") {
-                once(self, 6, span)?;
-                query.with = self.paths(Expected::Relationship)?;
-            } else if let Some(span) = self.keyword("format") {
-                once(self, 7, span)?;
-                query.format = Some(self.template()?);
-            } else {
-                return Ok(());
+                "limit" => query.limit = Some(self.whole_number("a number of rows")?),
+                "offset" => query.offset = Some(self.whole_number("a number of rows")?),
+                "by" => *by = self.paths(Expected::Field)?,
+                "show" => query.show = self.paths(Expected::Field)?,
+                "with" => query.with = self.paths(Expected::Relationship)?,
+                _ => query.format = Some(self.template()?),
             }
         }
+        Ok(())
+    }
+
+    /// The clause that comes next, if one does. What was given already is not expected again.
+    fn clause(&mut self, shape: Shape, given: &[&str]) -> Result<Option<&'static str>> {
+        for clause in shape.clauses() {
+            let rival = match *clause {
+                "show" => "format",
+                "format" => "show",
+                other => other,
+            };
+            let taken = given.contains(clause) || given.contains(&rival);
+            if !self.is_word(clause) {
+                if !taken {
+                    self.expect(Expected::Word(clause));
+                }
+                continue;
+            }
+            if !taken {
+                self.keyword(clause);
+                return Ok(Some(clause));
+            }
+            let span = self.peek().map(|token| token.span).unwrap_or_default();
+            let message = if given.contains(clause) {
+                format!("`{clause}` is given twice")
+            } else {
+                format!("`{clause}` does not go with `{rival}`")
+            };
+            return Err(Error::new(ErrorKind::Syntax, message).at(span));
+        }
+        Ok(None)
     }
 
     fn template(&mut self) -> Result<(std::borrow::Cow<'a, str>, Span)> {
@@ -222,7 +252,7 @@ impl<'a> Parser<'a, '_> {
     fn order_keys(&mut self) -> Result<Vec<OrderKey<'a>>> {
         let mut keys = Vec::new();
         loop {
-            let path = self.path(Expected::Field)?;
+            let path = self.order_key()?;
             let descending = self.keyword("desc").is_some() || {
                 self.keyword("asc");
                 false
@@ -242,6 +272,35 @@ impl<'a> Parser<'a, '_> {
             if self.symbol(",").is_none() {
                 return Ok(keys);
             }
+        }
+    }
+
+    /// What is ordered by: a field, or the figure of each group.
+    fn order_key(&mut self) -> Result<super::Path<'a>> {
+        if let Some(figure) = self.figure {
+            self.expect(Expected::Word(figure));
+        }
+        if let Some(figure) = self.figure
+            && self.is_word(figure)
+            && let Some(token) = self.next()
+        {
+            if let Some(error) = self.called(token.span) {
+                return Err(error);
+            }
+            let name = Name { text: self.slice(token.span).into(), span: token.span };
+            if !self.is_symbol(".") {
+                self.note(token.span, super::Role::Keyword);
+                return Ok(super::Path { names: vec![name] });
+            }
+            return Ok(super::Path { names: self.dotted(name)? });
+        }
+        let path = self.path(Expected::Field)?;
+        match path.names.as_slice() {
+            [only] => match self.called(only.span) {
+                Some(error) => Err(error),
+                None => Ok(path),
+            },
+            _ => Ok(path),
         }
     }
 
@@ -283,6 +342,7 @@ impl<'a> Parser<'a, '_> {
             offset: None,
         };
         let mut by = Vec::new();
+        self.figure = Some(function.name());
         self.clauses(&mut query, &mut by, Shape::Aggregate)?;
         Ok(Aggregate {
             function,

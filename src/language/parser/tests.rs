@@ -1,4 +1,4 @@
-use super::parse;
+use super::{parse, parse_line};
 use crate::language::ast::*;
 use crate::model::Catalog;
 use proptest::prelude::*;
@@ -146,6 +146,137 @@ fn slips_are_explained() {
 }
 
 #[test]
+fn words_of_sql_are_named_and_the_command_is_made_right() {
+    for (text, message, place, hint) in [
+        (
+            "count users group by username",
+            "`group by` is called `by` here",
+            "group by",
+            "write `count users by username`",
+        ),
+        (
+            "count users where id > 3 group by username | sort",
+            "`group by` is called `by` here",
+            "group by",
+            "write `count users where id > 3 by username | sort`",
+        ),
+        (
+            "list users group by username",
+            "`group by` is called `by` here",
+            "group by",
+            "count, sum, avg, min and max give figures by groups",
+        ),
+        (
+            "count posts by author order by count(*) desc",
+            "the figure is called `count` here",
+            "count(*)",
+            "write `count posts by author order by count desc`",
+        ),
+        (
+            "sum id of posts group by author order by sum(id) limit 3",
+            "`group by` is called `by` here",
+            "group by",
+            "write `sum id of posts by author order by sum limit 3`",
+        ),
+        ("list users order by count(posts)", "`order by` takes fields", "count(posts)", ""),
+        ("list users order by lower(username)", "`order by` takes fields", "lower(username)", ""),
+        (
+            "count posts by author where count > 5",
+            "`count` is known for whole groups, and `where` picks records before that",
+            "count",
+            "groups are not picked by their figures; `order by count desc` puts the largest first",
+        ),
+        (
+            "count posts by author having count > 5",
+            "`having` is not known here",
+            "having",
+            "groups are not picked by their figures; `order by count desc` puts the largest first",
+        ),
+        ("set users set email='x'", "`set` stands before the model, once", "set", "write `set users email='x'`"),
+        (
+            "set users set email='x', username=y where id = 1",
+            "`set` stands before the model, once",
+            "set",
+            "write `set users where id = 1 email='x', username=y`",
+        ),
+        (
+            "set users email='x' where id = 1 or id in (2, 3) | cat",
+            "`where` stands before what is set",
+            "where",
+            "write `set users where id = 1 or id in (2, 3) email='x' | cat`",
+        ),
+        (
+            "update users set email = 'x' where id = 1",
+            "there is no command or model `update`",
+            "update",
+            "write `set users where id = 1 email = 'x'`",
+        ),
+        ("delete from users where id = 1", "`from` is not needed here", "from", "write `delete users where id = 1`"),
+        (
+            "list users join posts",
+            "nothing is joined here: a relationship is followed by its name",
+            "join",
+            "write `list users with posts`",
+        ),
+        (
+            "count users inner join posts on posts.user_id = users.id",
+            "nothing is joined here: a relationship is followed by its name",
+            "inner join",
+            "write `count users where has posts`",
+        ),
+        (
+            "list posts left outer join users",
+            "nothing is joined here: a relationship is followed by its name",
+            "left outer join",
+            "a path leads to its fields: author.username",
+        ),
+        (
+            "list users join nothing where id = 1",
+            "nothing is joined here: a relationship is followed by its name",
+            "join",
+            "user leads to posts",
+        ),
+    ] {
+        let error = parse_line(text, &catalog()).expect_err(text);
+        let span = error.span.unwrap();
+        assert_eq!((error.message.as_str(), &text[span.start..span.end]), (message, place), "{text}");
+        assert!(hint.is_empty() || error.hints.iter().any(|known| known == hint), "{text}: {:?}", error.hints);
+    }
+    // A condition that is not understood makes no command that changes more.
+    let error = parse_line("set users set email='x' where id nonsense", &catalog()).unwrap_err();
+    assert!(!error.hints.iter().any(|hint| hint.starts_with("write")), "{:?}", error.hints);
+    // Records may be called so.
+    for text in ["user 'join' posts", "user left", "user group posts", "user set", "user having"] {
+        parsed(text);
+    }
+}
+
+#[test]
+fn what_was_given_is_not_expected_again() {
+    let hints = |text: &str| parse_line(text, &catalog()).expect_err(text).hints.join(" ");
+    for (text, given, open) in [
+        ("list users where id = 1 !", "`where`", "`show`"),
+        ("list users where id = 1 limit 3 !", "`limit`", "`offset`"),
+        ("list users show id !", "`format`", "`with`"),
+        ("list users show id with posts order by id !", "`order`", "`limit`"),
+        ("list users format '{id}' !", "`show`", "`where`"),
+        ("count users by id where id > 0 !", "`by`", "`limit`"),
+        ("commit --dry-run user !", "`--dry-run`", "a model"),
+        ("diff --sql user 1 !", "`--sql`", "the end of the command"),
+    ] {
+        let hints = hints(text);
+        assert!(!hints.contains(given) && hints.contains(open), "{text}: {hints}");
+    }
+    // Nor is what the command does not take.
+    let error = refused("list users shwo id !", "`shwo` is not expected here", "shwo");
+    assert_eq!(error.hints, ["did you mean `show`?"]);
+    let error = refused("count users shwo id !", "`shwo` is not expected here", "shwo");
+    assert_eq!(error.hints, [""; 0]);
+    refused("list users where id = 1 where id = 2", "`where` is given twice", "where");
+    refused("list users show id format '{id}'", "`format` does not go with `show`", "format");
+}
+
+#[test]
 fn deep_nesting_is_refused_without_harm() {
     let text = format!("list users where {}id=1", "(".repeat(100_000));
     assert!(parse(&text, &catalog()).is_err());
@@ -164,13 +295,14 @@ proptest! {
     fn any_pieces_are_parsed_or_refused(pieces in proptest::collection::vec(
         prop::sample::select(vec!["list", "users", "where", "(", ")", "not", "and", "or", "=", "'", "\"", "`", "$u",
             ".", "has", "posts", "count", "set", "add", "delete", "with", "1", "x'0", "order", "by", ",", "db",
-            "upgrade", "discard", "user", "1.email", "é", "let", "in", "between", "like", "format", "--sql", "diff", "\\"]), 0..14)) {
+            "upgrade", "|", "||", "group", "join", ".explain", ".watch", "discard", "user", "1.email", "é", "let", "in", "between", "like", "format", "--sql", "diff", "\\"]), 0..14)) {
         let text = pieces.join(" ");
         if let Err(error) = parse(&text, &catalog())
             && let Some(span) = error.span {
                 prop_assert!(text.get(span.start..span.end).is_some(), "{:?} in {:?}", span, text);
             }
         let tight = pieces.concat();
+        let _ = parse_line(&tight, &catalog());
         let _ = parse(&tight, &catalog());
     }
 }
