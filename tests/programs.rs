@@ -147,7 +147,7 @@ fn a_name_that_became_known_keeps_its_program() {
     let shell = Shell::seeded();
     // Another shell makes the table meanwhile.
     let other = format!(
-        "{} -c \".sql create table apples (id integer primary key, kind text)\" \
+        "{} -c \".sql create table apples (id integer primary key, kind text);\" \
          -c commit -c 'add apple kind=cox' -c commit",
         env!("CARGO_BIN_EXE_diesel-shell")
     );

@@ -13,11 +13,11 @@ fn shop() -> Shell {
     let shell = Shell::new();
     shell
         .script(
-            ".sql create table buyers (id integer primary key, name text unique not null)\n\
-             .sql create table orders (id integer primary key, buyer_id int not null references buyers)\n\
-             .sql create table lines (id integer primary key, order_id int not null references orders)\n\
-             .sql create table papers (id integer primary key, buyer_id int references buyers on delete cascade)\n\
-             .sql create table notes (id integer primary key, paper_id int references papers on delete set null)\n\
+            ".sql create table buyers (id integer primary key, name text unique not null);\n\
+             .sql create table orders (id integer primary key, buyer_id int not null references buyers);\n\
+             .sql create table lines (id integer primary key, order_id int not null references orders);\n\
+             .sql create table papers (id integer primary key, buyer_id int references buyers on delete cascade);\n\
+             .sql create table notes (id integer primary key, paper_id int references papers on delete set null);\n\
              commit\n\
              add buyer id=1 name=ann\nadd buyer id=2 name=bob\nadd buyer id=3 name=cid\n\
              add order id=1 buyer_id=1\nadd order id=2 buyer_id=1\nadd order id=3 buyer_id=2\n\

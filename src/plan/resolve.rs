@@ -3,7 +3,7 @@
 use super::masks;
 use super::query::{Alias, ColumnRef, Expr};
 use crate::language::ast::{Literal, LiteralKind, Name};
-use crate::model::{Catalog, DataType, Entity, EntityId, Value, timestamp_text};
+use crate::model::{Catalog, DataType, Entity, EntityId, Relationship, Value, timestamp_text};
 use crate::{Error, Result};
 
 /// One record as it was read: all its columns.
@@ -109,6 +109,11 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
         (Bound::Value(_), _) => Err(Error::invalid(format!("${} is a value and has no fields", name.text))),
         (Bound::Record(record), [field]) => {
             let entity = resolver.catalog().get(record.entity);
+            if entity.column(&field.text).is_none()
+                && let Some(way) = resolver.catalog().relationship(record.entity, &field.text)
+            {
+                return held(&record, way, resolver.catalog()).map_err(|e| e.at(field.span));
+            }
             let (at, column) = column(entity, field)?;
             masks::open(entity, column).map_err(|e| e.at(field.span))?;
             Ok(record.values[at].clone())
@@ -122,6 +127,23 @@ fn variable(name: &Name<'_>, path: &[Name<'_>], resolver: &dyn Resolver) -> Resu
             name.text, first.text
         ))),
         (Bound::Records(..), _) => Err(Error::invalid(format!("${} is a list, not one value", name.text))),
+    }
+}
+
+/// The key that a record holds of the one that a relationship leads to.
+fn held(record: &Record, way: &Relationship, catalog: &Catalog) -> Result<Value> {
+    match way.local.as_slice() {
+        [at] if way.owning => {
+            let entity = catalog.get(record.entity);
+            masks::open(entity, &entity.columns[*at])?;
+            Ok(record.values[*at].clone())
+        }
+        _ if way.owning => Err(Error::invalid(format!("{} has a key of several columns; name one of them", way.name))),
+        _ => Err(Error::invalid(format!(
+            "`{}` leads to {}, and stands for no value",
+            way.name,
+            catalog.get(way.to).plural
+        ))),
     }
 }
 

@@ -91,13 +91,9 @@ impl Parser<'_, '_> {
                 error.hint(format!("{} leads to {}", entity.name, names.join(", ")))
             });
         };
-        // Without a condition of its own it is what `with` shows, or what `has` asks.
-        for clause in ["with", "where has"] {
-            let command = format!("{}{clause} {way}", &self.text[..start]);
-            if whole && Parser::new(&command, catalog).line().is_ok() {
-                self.mended = Some(command);
-                break;
-            }
+        if whole {
+            // Without a condition of its own it is what `with` shows, where the command takes that.
+            self.mended = Some(format!("{}with {way}", &self.text[..start]));
         }
         Some(error.hint(leads(entity, &way, catalog)))
     }

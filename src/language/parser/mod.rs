@@ -61,7 +61,7 @@ impl std::fmt::Display for Expected {
 pub fn parse_line<'a>(text: &'a str, catalog: &Catalog) -> Result<Line<'a>> {
     let mut parser = Parser::new(text, catalog);
     parser.line().map_err(|error| match parser.mended.take().and_then(|text| mend::whole(text, catalog)) {
-        Some(command) => error.hint(format!("write `{command}`")),
+        Some(command) => Error { hints: vec![format!("write `{command}`")], ..error },
         None => error,
     })
 }

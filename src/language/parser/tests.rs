@@ -222,7 +222,7 @@ fn words_of_sql_are_named_and_the_command_is_made_right() {
             "count users inner join posts on posts.user_id = users.id",
             "nothing is joined here: a relationship is followed by its name",
             "inner join",
-            "write `count users where has posts`",
+            "`where has posts (...)` asks about them, `with posts` shows them",
         ),
         (
             "list posts left outer join users",
