@@ -85,7 +85,7 @@ fn every_reading_row() {
             ("let p = post 2\n$p.user_id", "2\n"),
             (
                 "let p = post 2\nadd post body=x author=$p.author\nset post 1 author=$p.author\ncount posts where author = $p.author\nrollback",
-                "3\n",
+                "count\n3\n",
             ),
             ("list posts order by timestamp desc, id desc show id", "id\n2\n1\n"),
             (

@@ -228,6 +228,12 @@ fn words_of_sql_are_named_and_the_command_is_made_right() {
             "list posts left outer join users",
             "nothing is joined here: a relationship is followed by its name",
             "left outer join",
+            "write `list posts with author`",
+        ),
+        (
+            "list posts join users where id = 1",
+            "nothing is joined here: a relationship is followed by its name",
+            "join",
             "a path leads to its fields: author.username",
         ),
         (
