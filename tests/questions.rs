@@ -130,3 +130,37 @@ fn it_is_asked_from_so_many_rows_on_with_all_that_go_along() {
     terminal.says("rollback", "rolled back: 1 deleted");
     terminal.leave();
 }
+
+#[test]
+fn hints_recommend_what_is_taken() {
+    let shell = Shell::new();
+    shell
+        .script(
+            ".sql create table shops (code text primary key);\n\
+             .sql create table sales (nr integer primary key, shop_code text references shops, price int);\n\
+             commit\n\
+             add shop code=a\nadd sale nr=1 shop=a price=2\ncommit\n",
+        )
+        .ok();
+    for (command, hint, taken) in [
+        ("list sales where shop > b", "`shop.code`", "list sales where shop.code > 'A'"),
+        ("list shops show sales", "`list shops with sales` shows them", "list shops with sales"),
+        ("list shops show sales", "count(sales)", "list shops where count(sales) > 0 and has sales (price = 2)"),
+        ("list shops order by sales", "`list shops with sales` shows them", "list shops with sales"),
+        ("count sales group by shop", "write `count sales by shop`", "count sales by shop"),
+        ("list shops join sales", "write `list shops with sales`", "list shops with sales"),
+        (
+            "set sales set price=3 where nr = 1",
+            "write `set sales where nr = 1 price=3`",
+            "set sales where nr = 1 price=3; rollback",
+        ),
+        (
+            "let s = sale 1; count sales where shop_code = $s.shops",
+            "did you mean `shop`?",
+            "let s = sale 1; count sales where shop = $s.shop",
+        ),
+    ] {
+        shell.script(command).fails(1).stderr_has(hint);
+        shell.script(taken).ok();
+    }
+}

@@ -223,9 +223,11 @@ impl Conditions<'_> {
                     CompareOp::Eq => false,
                     CompareOp::Ne => true,
                     _ => {
+                        let to = self.resolver.catalog().get(relationship.to);
+                        let field = to.key.first().map_or("...", |at| to.columns[*at].name.as_str());
                         return Err(Error::invalid("records have no order; use = or !=")
                             .at(literal.span)
-                            .hint(format!("or compare one of its fields: `{}.id`", relationship.name)));
+                            .hint(format!("or compare one of its fields: `{}.{field}`", relationship.name)));
                     }
                 };
                 if is_null {
