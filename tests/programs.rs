@@ -71,7 +71,7 @@ fn nothing_within_a_command_runs_a_program() {
         ".null '; list users | touch made'",
     ] {
         let _ = shell.script(format!("{attack}\n"));
-        let _ = shell.script(format!("{attack}"));
+        let _ = shell.script(attack);
         assert!(made(&shell).is_empty(), "{attack:?} made {:?}", made(&shell));
     }
 }
