@@ -3,6 +3,7 @@
 
 use diesel_shell::assist::{self, World};
 use diesel_shell::database::url::{Address, without_password};
+use diesel_shell::language::ast::Command;
 use diesel_shell::language::{self, Lexer, Scan, Scanner, scan};
 use diesel_shell::microblog;
 use diesel_shell::model::{Catalog, EntityId};
@@ -85,7 +86,15 @@ pub fn splitter(data: &[u8]) {
 /// Any text is a command or an error whose place is in the text; what is shown of it cannot drive a terminal.
 pub fn parser(data: &[u8]) {
     let text = text(data);
-    if let Err(error) = language::parse(&text, &CATALOG) {
+    let line = language::parse_line(&text, &CATALOG);
+    if let Some(program) = line.as_ref().ok().and_then(|line| line.program.as_ref()) {
+        // It stands behind a blank and a `|`, and those behind a whole command.
+        within(program.span, &text);
+        let before = text[..program.span.start].trim_end().strip_suffix('|').expect("a program follows a `|`");
+        assert!(before.ends_with([' ', '\t', '\n', '\r']), "{text:?}");
+        assert!(language::parse(before, &CATALOG).is_ok_and(|command| command != Command::Empty), "{text:?}");
+    }
+    if let Err(error) = line {
         if let Some(span) = error.span {
             within(span, &text);
         }
