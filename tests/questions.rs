@@ -85,7 +85,7 @@ fn a_hint_is_the_command_itself_with_all_that_it_takes() {
         let got = terminal.line(command);
         assert!(got.contains(&format!("delete them too: {hint}")), "{command}: {got}");
     }
-    terminal.says("delete buyer 1 with orders", "what goes with buyer ann is still referred to by 3 lines");
+    terminal.says("delete buyer 1 with orders", "buyer ann with orders is still referred to by 3 lines");
     terminal.says("delete buyer 1 with orders.lines", "staged: buyer ann deleted");
     terminal.says("rollback", "rolled back: 6 deleted");
     // Nobody but the one record: nothing wider is recommended.
