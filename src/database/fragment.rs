@@ -1,5 +1,9 @@
 //! Plans as Diesel query fragments: identifiers quoted by Diesel, values bound, nothing pasted.
 
+mod sets;
+
+pub use sets::arrays;
+
 use crate::language::ast::{CompareOp, Function, TextOp};
 use crate::model::{Catalog, DataType, Family, Value};
 use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Select, Statement, Subquery, Update};
@@ -34,6 +38,18 @@ pub trait Dialect: Backend {
     /// What an INSERT says before VALUES to give a key to an identity column that is always generated.
     const OVERRIDING: &'static str;
 
+    /// Whether rows that a statement brings along come as one array a column; otherwise as `VALUES`.
+    const BY_ARRAYS: bool;
+
+    /// Binds a column of such rows.
+    ///
+    /// # Errors
+    /// Where rows do not come as arrays.
+    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b Vec<Option<String>>) -> QueryResult<()>;
+
+    /// The type's name in a cast from text; none for text itself.
+    fn type_name(data_type: &DataType) -> Option<&str>;
+
     /// Whether a result may have columns of this type as they are; others are cast to text.
     fn is_native(data_type: &DataType) -> bool;
 
@@ -50,6 +66,8 @@ pub struct Dynamic<'a> {
     pub catalog: &'a Catalog,
     /// The statement.
     pub statement: &'a Statement<'a>,
+    /// The rows that it brings along, where they come as arrays: see [`arrays`].
+    pub arrays: Vec<Vec<Option<String>>>,
 }
 
 impl QueryId for Dynamic<'_> {
@@ -92,18 +110,21 @@ impl<DB: Dialect> QueryFragment<DB> for Explain<'_> {
 
 impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut walker = Walker { catalog: self.catalog, out };
+        let mut walker = Walker { catalog: self.catalog, arrays: &self.arrays, out };
         match self.statement {
             Statement::Select(select) => walker.select(select),
             Statement::Insert(insert) => walker.insert(insert),
             Statement::Update(update) => walker.update(update),
             Statement::Delete(delete) => walker.delete(delete),
+            Statement::Updates(set) => walker.updates(set),
+            Statement::Deletes(set) => walker.deletes(set),
         }
     }
 }
 
 struct Walker<'a, 'o, 'b, DB: Dialect> {
     catalog: &'a Catalog,
+    arrays: &'b [Vec<Option<String>>],
     out: AstPass<'o, 'b, DB>,
 }
 
@@ -434,6 +455,10 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             if insert.columns.iter().any(|column| types[*column].always) {
                 self.out.push_sql(DB::OVERRIDING);
             }
+            if DB::BY_ARRAYS && insert.rows.len() > 1 {
+                self.insert_arrays(insert)?;
+                return self.returning(insert);
+            }
             self.out.push_sql(" VALUES ");
             for (row_index, row) in insert.rows.iter().enumerate() {
                 self.out.push_sql(if row_index == 0 { "(" } else { ", (" });
@@ -446,6 +471,10 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(")");
             }
         }
+        self.returning(insert)
+    }
+
+    fn returning(&mut self, insert: &'b Insert<'_>) -> QueryResult<()> {
         for (index, column) in insert.returning.iter().enumerate() {
             self.out.push_sql(if index == 0 { " RETURNING " } else { ", " });
             self.name(insert.entity, *column)?;

@@ -198,6 +198,34 @@ pub struct Delete<'a> {
     pub base: &'a [(usize, Value)],
 }
 
+/// Changes of one kind to rows of one table, which differ only in values: all rows name the same columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowSet<'a> {
+    /// The table.
+    pub entity: EntityId,
+    /// The rows.
+    pub rows: &'a [ChangedRow<'a>],
+}
+
+/// A row to change or delete: its key, what it is to be, what it must still be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChangedRow<'a> {
+    /// The row's key.
+    pub key: &'a [Value],
+    /// The new values; none to delete it.
+    pub set: &'a [(usize, Value)],
+    /// What columns must still be (`IS NOT DISTINCT FROM`).
+    pub base: &'a [(usize, Value)],
+}
+
+impl<'a> ChangedRow<'a> {
+    /// All its values, the key's first.
+    pub fn values(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let named = self.set.iter().chain(self.base).map(|(_, value)| value);
+        self.key.iter().chain(named)
+    }
+}
+
 /// A statement for the store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement<'a> {
@@ -209,4 +237,8 @@ pub enum Statement<'a> {
     Update(Update<'a>),
     /// Deletes.
     Delete(Delete<'a>),
+    /// Updates rows, each with values of its own.
+    Updates(RowSet<'a>),
+    /// Deletes rows.
+    Deletes(RowSet<'a>),
 }

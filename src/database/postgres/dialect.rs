@@ -5,7 +5,7 @@ use crate::model::{DataType, Value};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Binary, Bool, Double, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Double, Integer, Nullable, SmallInt, Text};
 
 /// Whether values of a type arrive in a form that `row.rs` reads; others travel as text with a cast.
 pub(super) fn is_native(data_type: &DataType) -> bool {
@@ -34,6 +34,20 @@ fn cast(data_type: &DataType) -> Option<&str> {
     })
 }
 
+/// A value's text as an element of a `text[]`, from which a cast makes it again.
+pub(super) fn array_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        // PostgreSQL's spelling; Rust's is `inf`.
+        Value::Float(value) if value.is_infinite() => if *value > 0.0 { "Infinity" } else { "-Infinity" }.into(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => bytes.iter().fold(String::from("\\x"), |text, byte| text + &format!("{byte:02x}")),
+    })
+}
+
 impl Dialect for Pg {
     const SAME: &'static str = " IS NOT DISTINCT FROM ";
     const POSITION: &'static str = "strpos";
@@ -41,6 +55,24 @@ impl Dialect for Pg {
     const NULLS_FIRST: bool = false;
     const AS_TEXT: &'static str = "::text";
     const OVERRIDING: &'static str = " OVERRIDING SYSTEM VALUE";
+
+    const BY_ARRAYS: bool = true;
+
+    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b Vec<Option<String>>) -> QueryResult<()> {
+        pass.push_bind_param::<Array<Nullable<Text>>, Vec<Option<String>>>(values)
+    }
+
+    fn type_name(data_type: &DataType) -> Option<&str> {
+        match data_type {
+            DataType::Bool => Some("bool"),
+            DataType::Int(16) => Some("int2"),
+            DataType::Int(32) => Some("int4"),
+            DataType::Int(_) => Some("int8"),
+            DataType::Float => Some("float8"),
+            DataType::Bytes => Some("bytea"),
+            other => cast(other),
+        }
+    }
 
     fn is_native(data_type: &DataType) -> bool {
         is_native(data_type)

@@ -229,6 +229,11 @@ impl RawSink for Watched<'_> {
     }
 }
 
+/// A statement as Diesel takes it, with the rows that it brings along as arrays.
+fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a> {
+    Dynamic { catalog, statement, arrays: super::fragment::arrays(statement, dialect::array_text) }
+}
+
 /// A query with every column as text.
 fn as_text(sql: &str, names: &[String]) -> String {
     let quoted = |name: &String| name.replace('"', "\"\"");
@@ -350,12 +355,12 @@ impl Store for PgStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement }.execute(&mut self.connection).map_err(|e| translate_of(&e, catalog, statement))
+        dynamic(catalog, statement).execute(&mut self.connection).map_err(|e| translate_of(&e, catalog, statement))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
-        let query = Dynamic { catalog, statement };
+        let query = dynamic(catalog, statement);
         let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query)
             .map_err(|e| translate_of(&e, catalog, statement))?;
         let mut buffer = RowBuffer::default();
@@ -369,7 +374,7 @@ impl Store for PgStore {
     }
 
     fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
-        let query = Dynamic { catalog, statement };
+        let query = dynamic(catalog, statement);
         let mut builder = diesel::pg::PgQueryBuilder::default();
         query.to_sql(&mut builder, &Pg).map_err(|e| translate(&e))?;
         Ok(diesel::query_builder::QueryBuilder::<Pg>::finish(builder))
@@ -384,7 +389,7 @@ impl Store for PgStore {
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
-        let query = super::fragment::Explain { prefix: "EXPLAIN ", inner: Dynamic { catalog, statement } };
+        let query = super::fragment::Explain { prefix: "EXPLAIN ", inner: dynamic(catalog, statement) };
         let rows =
             LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate(&e))?;
         let mut buffer = RowBuffer::default();

@@ -16,6 +16,16 @@ impl Dialect for Sqlite {
     const AS_TEXT: &'static str = "";
     const OVERRIDING: &'static str = "";
 
+    const BY_ARRAYS: bool = false;
+
+    fn bind_array<'b>(_: &mut AstPass<'_, 'b, Self>, _: &'b Vec<Option<String>>) -> QueryResult<()> {
+        Err(diesel::result::Error::QueryBuilderError("SQLite has no arrays".into()))
+    }
+
+    fn type_name(_: &DataType) -> Option<&str> {
+        None
+    }
+
     fn is_native(_: &DataType) -> bool {
         true
     }

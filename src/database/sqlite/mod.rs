@@ -315,14 +315,14 @@ impl Store for SqliteStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement }
+        Dynamic { catalog, statement, arrays: Vec::new() }
             .execute(&mut self.connection)
             .map_err(|e| self.refused(told(&e, catalog, statement)))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
-        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement })
+        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement, arrays: Vec::new() })
             .map_err(|e| told(&e, catalog, statement))?;
         let mut buffer = RowBuffer::for_statement(catalog, statement);
         for row in rows {
@@ -335,7 +335,7 @@ impl Store for SqliteStore {
     }
 
     fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
-        let query = Dynamic { catalog, statement };
+        let query = Dynamic { catalog, statement, arrays: Vec::new() };
         let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
         query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
         Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
@@ -350,7 +350,7 @@ impl Store for SqliteStore {
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
-        let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner: Dynamic { catalog, statement } };
+        let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner: Dynamic { catalog, statement, arrays: Vec::new() } };
         let mut steps = Steps::default();
         let mut buffer = RowBuffer::untyped();
         for row in LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))? {
