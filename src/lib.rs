@@ -144,7 +144,8 @@ pub mod migrations;
 pub mod model;
 #[doc(hidden)]
 pub mod outcome;
-mod plan;
+#[doc(hidden)]
+pub mod plan;
 #[doc(hidden)]
 pub mod render;
 mod rows;

@@ -2,7 +2,7 @@
 
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
-use crate::model::{Catalog, Cell, EntityId};
+use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -188,12 +188,20 @@ pub trait Store {
     /// Whether it was told to.
     fn is_read_only(&self) -> bool;
 
+    /// What its tables do beyond what changes say.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn quirks(&mut self) -> Result<Vec<Quirk>> {
+        Ok(Vec::new())
+    }
+
     /// Whether changes do only what they say: no triggers, rules or conflict clauses, and texts that differ are different.
     ///
     /// # Errors
     /// As `execute`.
     fn is_plain(&mut self) -> Result<bool> {
-        Ok(false)
+        Ok(!self.quirks()?.iter().any(|quirk| quirk.kind.is_special()))
     }
 
     /// Takes keys for `count` new records from the sequence that numbers a table; none where there is no such sequence.

@@ -1,12 +1,14 @@
 //! Plans as Diesel query fragments: identifiers quoted by Diesel, values bound, nothing pasted.
 
+mod seen;
 mod sets;
 
+pub use seen::Overlaid;
 pub use sets::arrays;
 
 use crate::language::ast::{CompareOp, Function, TextOp};
-use crate::model::{Catalog, DataType, Family, Value};
-use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Select, Statement, Subquery, Update};
+use crate::model::{Catalog, Cell, DataType, Family, Value};
+use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Order, Select, Statement, Subquery, Update};
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
@@ -45,7 +47,7 @@ pub trait Dialect: Backend {
     ///
     /// # Errors
     /// Where rows do not come as arrays.
-    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b Vec<Option<String>>) -> QueryResult<()>;
+    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b [Option<String>]) -> QueryResult<()>;
 
     /// The type's name in a cast from text; none for text itself.
     fn type_name(data_type: &DataType) -> Option<&str>;
@@ -68,6 +70,29 @@ pub struct Dynamic<'a> {
     pub statement: &'a Statement<'a>,
     /// The rows that it brings along, where they come as arrays: see [`arrays`].
     pub arrays: Vec<Vec<Option<String>>>,
+    /// What is staged, for a query that is to see it.
+    pub overlaid: Option<Overlaid<'a>>,
+}
+
+impl<'a> Dynamic<'a> {
+    /// A statement; `text` gives a value as an element of an array, where rows come as such.
+    #[must_use]
+    pub fn new(
+        catalog: &'a Catalog,
+        statement: &'a Statement<'a>,
+        text: Option<fn(Cell<'_>) -> Option<String>>,
+    ) -> Self {
+        let overlaid = match statement {
+            Statement::Seen(select, overlay) => Some(Overlaid::new(select, overlay, catalog)),
+            _ => None,
+        };
+        let arrays = match (text, &overlaid) {
+            (Some(text), Some(overlaid)) => overlaid.arrays(catalog, text),
+            (Some(text), None) => arrays(statement, |value| text(value.as_cell())),
+            (None, _) => Vec::new(),
+        };
+        Self { catalog, statement, arrays, overlaid }
+    }
 }
 
 impl QueryId for Dynamic<'_> {
@@ -110,9 +135,19 @@ impl<DB: Dialect> QueryFragment<DB> for Explain<'_> {
 
 impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut walker = Walker { catalog: self.catalog, arrays: &self.arrays, out };
+        let mut walker = Walker {
+            catalog: self.catalog,
+            arrays: &self.arrays,
+            overlaid: self.overlaid.as_ref(),
+            sides: Vec::new(),
+            out,
+        };
         match self.statement {
             Statement::Select(select) => walker.select(select),
+            Statement::Seen(select, _) => {
+                walker.with_arrays()?;
+                walker.select(select)
+            }
             Statement::Insert(insert) => walker.insert(insert),
             Statement::Update(update) => walker.update(update),
             Statement::Delete(delete) => walker.delete(delete),
@@ -125,6 +160,9 @@ impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
 struct Walker<'a, 'o, 'b, DB: Dialect> {
     catalog: &'a Catalog,
     arrays: &'b [Vec<Option<String>>],
+    overlaid: Option<&'b Overlaid<'b>>,
+    /// The aliases of tables that are joined twice of which one join is meant just now, and whether it is the staged rows.
+    sides: Vec<(Alias, bool)>,
     out: AstPass<'o, 'b, DB>,
 }
 
@@ -148,21 +186,25 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn column(&mut self, column: ColumnRef) -> QueryResult<()> {
+        if self.is_pair(column) {
+            return self.either(column);
+        }
         self.alias(column.alias);
         self.out.push_sql(".");
         self.name(column.entity, column.column)
     }
 
-    fn from(&mut self, from: &'b From) -> QueryResult<()> {
+    /// FROM; `first` is the query whose first table this is, if it is one.
+    fn from(&mut self, from: &'b From, first: Option<&'b Select>) -> QueryResult<()> {
         self.out.push_sql(" FROM ");
-        self.table(from.entity)?;
-        self.out.push_sql(" AS ");
-        self.alias(from.alias);
+        self.occurrence(from.entity, from.alias, first)?;
         for join in &from.joins {
+            if self.overlaid.is_some_and(|overlaid| overlaid.seen.is_pair(join.alias)) {
+                self.pair(join)?;
+                continue;
+            }
             self.out.push_sql(" LEFT JOIN ");
-            self.table(join.entity)?;
-            self.out.push_sql(" AS ");
-            self.alias(join.alias);
+            self.occurrence(join.entity, join.alias, None)?;
             self.out.push_sql(" ON ");
             for (index, (left, right)) in join.on.iter().enumerate() {
                 if index > 0 {
@@ -177,27 +219,44 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn select(&mut self, select: &'b Select) -> QueryResult<()> {
-        self.out.push_sql(if select.distinct { "SELECT DISTINCT " } else { "SELECT " });
+        // DISTINCT sorts only by what is selected, which a cast to text is not: groups have the same rows.
+        let cast = select.columns.iter().any(|output| !DB::is_native(&output.column.data_type));
+        let grouped = select.distinct && cast;
+        self.out.push_sql(if select.distinct && !grouped { "SELECT DISTINCT " } else { "SELECT " });
         for (index, output) in select.columns.iter().enumerate() {
             if index > 0 {
                 self.out.push_sql(", ");
             }
             self.expr(&output.expr)?;
-            // DISTINCT sorts by what is selected, so it must be the same expression.
             if !DB::is_native(&output.column.data_type) {
                 self.out.push_sql(DB::AS_TEXT);
             }
         }
-        self.from(&select.from)?;
+        self.from(&select.from, Some(select))?;
         if let Some(filter) = &select.filter {
             self.out.push_sql(" WHERE ");
             self.expr(filter)?;
         }
-        if !select.group_by.is_empty() {
+        if grouped {
+            self.out.push_sql(" GROUP BY ");
+            self.list(select.columns.iter().map(|output| &output.expr))?;
+        } else if !select.group_by.is_empty() {
             self.out.push_sql(" GROUP BY ");
             self.list(select.group_by.iter())?;
         }
-        for (index, order) in select.order.iter().enumerate() {
+        self.order(&select.order, &select.from)?;
+        if select.limit.is_some() || select.offset.is_some() {
+            // The grammar keeps both within 63 bits. SQLite's OFFSET needs a LIMIT; this one means none.
+            self.out.push_sql(&format!(" LIMIT {}", select.limit.unwrap_or(i64::MAX as u64)));
+            if let Some(offset) = select.offset {
+                self.out.push_sql(&format!(" OFFSET {offset}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, keys: &'b [Order], from: &From) -> QueryResult<()> {
+        for (index, order) in keys.iter().enumerate() {
             self.out.push_sql(if index == 0 { " ORDER BY " } else { ", " });
             self.expr(&order.expr)?;
             if order.descending {
@@ -205,19 +264,12 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
             // SQLite's order of NULLs (least of all) on every backend, unless something else was asked for.
             let first = order.nulls_first.unwrap_or(!order.descending);
-            if order.nulls_first.is_none() && self.never_null(&order.expr, &select.from) {
+            if order.nulls_first.is_none() && self.never_null(&order.expr, from) {
                 // Said for nothing it would keep PostgreSQL from using an index.
                 continue;
             }
             if first != (DB::NULLS_FIRST != order.descending) {
                 self.out.push_sql(if first { " NULLS FIRST" } else { " NULLS LAST" });
-            }
-        }
-        if select.limit.is_some() || select.offset.is_some() {
-            // The grammar keeps both within 63 bits. SQLite's OFFSET needs a LIMIT; this one means none.
-            self.out.push_sql(&format!(" LIMIT {}", select.limit.unwrap_or(i64::MAX as u64)));
-            if let Some(offset) = select.offset {
-                self.out.push_sql(&format!(" OFFSET {offset}"));
             }
         }
         Ok(())
@@ -264,6 +316,9 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn expr(&mut self, expr: &'b Expr) -> QueryResult<()> {
+        if is_comparison(expr) && self.by_sides(expr)? {
+            return Ok(());
+        }
         match expr {
             Expr::Column(column) => self.column(*column),
             Expr::Value(value, data_type) => DB::bind(&mut self.out, value, data_type),
@@ -363,7 +418,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn subquery(&mut self, subquery: &'b Subquery) -> QueryResult<()> {
-        self.from(&subquery.from)?;
+        self.from(&subquery.from, None)?;
         self.out.push_sql(" WHERE ");
         self.expr(&subquery.filter)?;
         self.out.push_sql(")");
@@ -529,6 +584,11 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         self.table(delete.entity)?;
         self.row(delete.entity, delete.key, delete.base)
     }
+}
+
+/// Whether the types of an expression's operands decide how they are compared.
+const fn is_comparison(expr: &Expr) -> bool {
+    matches!(expr, Expr::Compare(..) | Expr::Same(..) | Expr::Text(..) | Expr::In(..) | Expr::Between(..))
 }
 
 const fn compare_sql(op: CompareOp) -> &'static str {

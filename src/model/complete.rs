@@ -46,6 +46,8 @@ fn column(own: &mut Column, known: &Column) {
     own.generated |= known.generated;
     own.numbered |= known.numbered;
     own.always |= known.always;
+    own.declared.clone_from(&known.declared);
+    own.collation.clone_from(&known.collation);
     if own.default.is_none() {
         own.default.clone_from(&known.default);
     }

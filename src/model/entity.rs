@@ -27,6 +27,10 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub data_type: DataType,
+    /// The type as the database spells it, with lengths and domains; empty where the database was not asked.
+    pub declared: String,
+    /// How SQLite compares its texts, where that is not by their bytes.
+    pub collation: Option<String>,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// What gives it a value when none is named.
@@ -54,6 +58,8 @@ impl Column {
         Self {
             name: name.into(),
             data_type,
+            declared: String::new(),
+            collation: None,
             nullable: true,
             default: None,
             generated: false,

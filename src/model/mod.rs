@@ -7,6 +7,7 @@ pub mod definition;
 mod entity;
 pub mod infer;
 pub mod names;
+mod quirk;
 pub mod rule;
 pub mod secret;
 mod value;
@@ -18,4 +19,5 @@ pub use entity::{
     Cardinality, Column, ColumnDefault, Entity, EntityKind, ForeignKey, IN_DATABASE, Index, Link, MASK,
     ReferentialAction, Relationship,
 };
+pub use quirk::{Events, Quirk, QuirkKind};
 pub use value::{Cell, DataType, Family, Value, timestamp_text};

@@ -8,11 +8,13 @@ mod figures;
 mod format;
 mod masks;
 mod naming;
+pub mod overlay;
 pub mod query;
 mod read;
 mod resolve;
 mod right;
 mod scope;
+pub mod seen;
 
 pub use aggregate::{aggregate, distinct};
 pub use change::{assignments, many, writable};

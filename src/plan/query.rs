@@ -1,5 +1,6 @@
 //! Resolved queries: every name is a column of a table alias, every value has its type.
 
+use super::overlay::Overlay;
 use crate::language::ast::{CompareOp, Function, TextOp};
 use crate::model::{Catalog, Column, DataType, EntityId, Value};
 use crate::outcome::{Header, HeaderColumn};
@@ -74,6 +75,38 @@ pub enum Expr {
     Scalar(Function, Option<Box<Expr>>, Box<Subquery>),
     /// A function over the rows of a group; none counts rows.
     Aggregate(Function, Option<Box<Expr>>),
+}
+
+impl Expr {
+    /// Gives its operands; what stands in its subquery comes back, with what is computed of the rows there.
+    pub fn children<'e>(&'e self, operand: &mut dyn FnMut(&'e Self)) -> Option<(&'e Subquery, Option<&'e Self>)> {
+        match self {
+            Self::Column(_) | Self::Value(..) | Self::Constant(_) => {}
+            Self::Compare(left, _, right) | Self::Same(left, right) | Self::Text(left, _, right) => {
+                operand(left);
+                operand(right);
+            }
+            Self::In(value, items) => {
+                operand(value);
+                items.iter().for_each(operand);
+            }
+            Self::Between(value, low, high) => {
+                operand(value);
+                operand(low);
+                operand(high);
+            }
+            Self::IsNull(inner) | Self::Not(inner) => operand(inner),
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(operand),
+            Self::Exists(subquery) => return Some((subquery, None)),
+            Self::Scalar(_, of, subquery) => return Some((subquery, of.as_deref())),
+            Self::Aggregate(_, of) => {
+                if let Some(of) = of {
+                    operand(of);
+                }
+            }
+        }
+        None
+    }
 }
 
 /// The FROM and WHERE of a correlated subquery.
@@ -231,6 +264,8 @@ impl<'a> ChangedRow<'a> {
 pub enum Statement<'a> {
     /// Reads.
     Select(&'a Select),
+    /// Reads tables as they will be with what is staged.
+    Seen(&'a Select, &'a Overlay),
     /// Inserts.
     Insert(Insert<'a>),
     /// Updates.

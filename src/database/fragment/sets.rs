@@ -125,10 +125,10 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     fn arrays(&mut self, width: usize) -> QueryResult<()> {
         let arrays: &'b [Vec<Option<String>>] = self.arrays;
         for (index, array) in arrays.iter().take(width).enumerate() {
-            self.out.push_sql(if index == 0 { "pg_catalog.unnest(" } else { ", " });
+            self.out.push_sql(if index == 0 { "ROWS FROM (pg_catalog.unnest(" } else { "), pg_catalog.unnest(" });
             DB::bind_array(&mut self.out, array)?;
         }
-        self.out.push_sql(") AS v(");
+        self.out.push_sql(")) AS v(");
         for index in 0..width {
             self.out.push_sql(&format!("{}column{}", if index == 0 { "" } else { ", " }, index + 1));
         }

@@ -1,7 +1,7 @@
 //! How PostgreSQL spells what plans need.
 
 use crate::database::fragment::Dialect;
-use crate::model::{DataType, Value};
+use crate::model::{Cell, DataType, Value};
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
@@ -35,16 +35,16 @@ fn cast(data_type: &DataType) -> Option<&str> {
 }
 
 /// A value's text as an element of a `text[]`, from which a cast makes it again.
-pub(super) fn array_text(value: &Value) -> Option<String> {
-    Some(match value {
-        Value::Null => return None,
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
+pub(super) fn array_text(cell: Cell<'_>) -> Option<String> {
+    Some(match cell {
+        Cell::Null => return None,
+        Cell::Bool(value) => value.to_string(),
+        Cell::Int(value) => value.to_string(),
         // PostgreSQL's spelling; Rust's is `inf`.
-        Value::Float(value) if value.is_infinite() => if *value > 0.0 { "Infinity" } else { "-Infinity" }.into(),
-        Value::Float(value) => value.to_string(),
-        Value::Text(text) => text.clone(),
-        Value::Bytes(bytes) => bytes.iter().fold(String::from("\\x"), |text, byte| text + &format!("{byte:02x}")),
+        Cell::Float(value) if value.is_infinite() => if value > 0.0 { "Infinity" } else { "-Infinity" }.into(),
+        Cell::Float(value) => value.to_string(),
+        Cell::Text(text) => text.to_owned(),
+        Cell::Bytes(bytes) => bytes.iter().fold(String::from("\\x"), |text, byte| text + &format!("{byte:02x}")),
     })
 }
 
@@ -58,8 +58,8 @@ impl Dialect for Pg {
 
     const BY_ARRAYS: bool = true;
 
-    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b Vec<Option<String>>) -> QueryResult<()> {
-        pass.push_bind_param::<Array<Nullable<Text>>, Vec<Option<String>>>(values)
+    fn bind_array<'b>(pass: &mut AstPass<'_, 'b, Self>, values: &'b [Option<String>]) -> QueryResult<()> {
+        pass.push_bind_param::<Array<Nullable<Text>>, [Option<String>]>(values)
     }
 
     fn type_name(data_type: &DataType) -> Option<&str> {

@@ -80,13 +80,14 @@ fn known(
 /// The tables that a statement names, those of subqueries left out: what changes rows has none.
 fn entities(statement: &Statement<'_>) -> Vec<EntityId> {
     match statement {
-        Statement::Select(select) => {
+        Statement::Select(select) | Statement::Seen(select, _) => {
             let joined = select.from.joins.iter().map(|join| join.entity);
             std::iter::once(select.from.entity).chain(joined).collect()
         }
         Statement::Insert(insert) => vec![insert.entity],
         Statement::Update(update) => vec![update.entity],
         Statement::Delete(delete) => vec![delete.entity],
+        Statement::Updates(set) | Statement::Deletes(set) => vec![set.entity],
     }
 }
 

@@ -4,6 +4,7 @@ mod definition;
 mod dialect;
 mod error;
 mod own;
+mod quirks;
 mod reflect;
 mod row;
 
@@ -11,7 +12,7 @@ use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::definition::{Dialect, Schema};
 use crate::model::infer::TableFacts;
-use crate::model::{Catalog, Cell, EntityId};
+use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::text::sql::tokens;
@@ -28,13 +29,6 @@ use std::path::{Path, PathBuf};
 /// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
 const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
     SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = 'warning'";
-
-/// Whether no table does more than it is told: triggers, rules, row security, texts that differ and are equal.
-const PLAIN: &str = "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger WHERE NOT tgisinternal) \
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class \
-        WHERE c.relkind <> 'v' AND c.relkind <> 'm') \
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy) \
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation WHERE NOT collisdeterministic)";
 
 /// A number from a sequence.
 #[derive(diesel::QueryableByName)]
@@ -231,7 +225,7 @@ impl RawSink for Watched<'_> {
 
 /// A statement as Diesel takes it, with the rows that it brings along as arrays.
 fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a> {
-    Dynamic { catalog, statement, arrays: super::fragment::arrays(statement, dialect::array_text) }
+    Dynamic::new(catalog, statement, Some(dialect::array_text))
 }
 
 /// A query with every column as text.
@@ -329,10 +323,8 @@ impl Store for PgStore {
         self.read_only
     }
 
-    fn is_plain(&mut self) -> Result<bool> {
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&own(PLAIN)))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))
+    fn quirks(&mut self) -> Result<Vec<Quirk>> {
+        quirks::quirks(&mut self.connection).map_err(|e| translate(&e))
     }
 
     fn reserve_keys(&mut self, catalog: &Catalog, entity: EntityId, count: usize) -> Result<Vec<i64>> {

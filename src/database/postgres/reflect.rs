@@ -25,6 +25,7 @@ const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attnum AS number, a.att
         a.attnotnull AS not_null, \
     pg_catalog.format_type(CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE a.atttypid END, \
         CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text AS type_name, \
+    pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text AS declared, \
     pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text AS default_sql, \
     a.attidentity::pg_catalog.text AS identity, a.attgenerated::pg_catalog.text AS generated \
     FROM pg_catalog.pg_attribute a \
@@ -98,6 +99,8 @@ struct ColumnRow {
     not_null: bool,
     #[diesel(sql_type = Text)]
     type_name: String,
+    #[diesel(sql_type = Text)]
+    declared: String,
     #[diesel(sql_type = Nullable<Text>)]
     default_sql: Option<String>,
     #[diesel(sql_type = Text)]
@@ -239,6 +242,7 @@ fn action(code: &str) -> ReferentialAction {
 
 fn column(row: ColumnRow) -> Column {
     let mut column = Column::new(row.name, data_type(&row.type_name));
+    column.declared = row.declared;
     column.nullable = !row.not_null;
     column.generated = !row.generated.is_empty();
     column.always = row.identity == "a";

@@ -205,6 +205,31 @@ fn clean(sql: &str, table: &str) -> Result<String> {
     })
 }
 
+/// The columns that compare texts other than by their bytes, with how they do it, from the text of `CREATE TABLE`.
+pub(super) fn collations(sql: &str) -> Vec<(String, String)> {
+    let Some(words) = tokens(sql, true) else { return Vec::new() };
+    let Some(open) = words.iter().position(|word| word.text == "(") else { return Vec::new() };
+    let Some((body, _)) = brackets(&words[open..]) else { return Vec::new() };
+    let collation = |part: &[SqlToken<'_>]| {
+        let name = part.first()?.name()?.to_owned();
+        let (mut depth, mut found) = (0, None);
+        for pair in part.windows(2) {
+            match pair[0].text {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ if depth == 0 && pair[0].is("COLLATE") => found = pair[1].name(),
+                _ => {}
+            }
+        }
+        let found = found.filter(|collation| !collation.eq_ignore_ascii_case("binary"))?;
+        Some((name, found.to_owned()))
+    };
+    let constraint = |part: &[SqlToken<'_>]| {
+        ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"].iter().any(|word| part[0].is(word))
+    };
+    split(body).into_iter().filter(|part| !part.is_empty() && !constraint(part)).filter_map(collation).collect()
+}
+
 fn starts_constraint(word: &SqlToken<'_>) -> bool {
     const WORDS: [&str; 10] =
         ["CONSTRAINT", "PRIMARY", "NOT", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED"];

@@ -18,7 +18,7 @@ impl Dialect for Sqlite {
 
     const BY_ARRAYS: bool = false;
 
-    fn bind_array<'b>(_: &mut AstPass<'_, 'b, Self>, _: &'b Vec<Option<String>>) -> QueryResult<()> {
+    fn bind_array<'b>(_: &mut AstPass<'_, 'b, Self>, _: &'b [Option<String>]) -> QueryResult<()> {
         Err(diesel::result::Error::QueryBuilderError("SQLite has no arrays".into()))
     }
 

@@ -5,6 +5,8 @@ mod dialect;
 mod error;
 mod guard;
 mod interrupt;
+mod mirror;
+mod quirks;
 mod reflect;
 mod row;
 
@@ -12,7 +14,7 @@ use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
-use crate::model::{Catalog, EntityId};
+use crate::model::{Catalog, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::text::sql::{statements, tokens};
@@ -124,6 +126,35 @@ impl SqliteStore {
             self.echo.get_or_insert_default().push(sql);
         }
         Ok(())
+    }
+
+    /// Runs a statement with the temporary tables that it sees up to date, and the database as it is then to its end.
+    fn seeing<T>(
+        &mut self,
+        catalog: &Catalog,
+        statement: &Statement<'_>,
+        run: impl FnOnce(&mut SqliteConnection, Dynamic<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let query = Dynamic::new(catalog, statement, None);
+        let Some(overlaid) = query.overlaid.as_ref().filter(|overlaid| !overlaid.seen.columns.is_empty()) else {
+            return run(&mut self.connection, query);
+        };
+        self.connection.batch_execute("SAVEPOINT diesel_shell_seen").map_err(|e| translate(&e))?;
+        // Temporary tables count as writing there; nothing else is written until it is on again.
+        let closed = self.guard == Some(Guard::Reading) && !self.handle.is_known();
+        if closed {
+            self.connection.batch_execute("PRAGMA query_only = OFF").map_err(|e| translate(&e))?;
+        }
+        let fresh = mirror::refresh(&mut self.connection, catalog, overlaid.overlay, &overlaid.seen);
+        if closed {
+            self.connection.batch_execute("PRAGMA query_only = ON").map_err(|e| translate(&e))?;
+        }
+        let done = fresh.and_then(|()| run(&mut self.connection, query));
+        let end = if done.is_ok() { "" } else { "ROLLBACK TO diesel_shell_seen; " };
+        let ended = self.connection.batch_execute(&format!("{end}RELEASE diesel_shell_seen"));
+        let done = done?;
+        ended.map_err(|e| translate(&e))?;
+        Ok(done)
     }
 
     fn has_table(&mut self, name: &str) -> Result<bool> {
@@ -285,16 +316,8 @@ impl Store for SqliteStore {
         self.guard == Some(Guard::Reading)
     }
 
-    fn is_plain(&mut self) -> Result<bool> {
-        // `ON CONFLICT` and `COLLATE` stand in the text of a table or index and nowhere else; what merely looks like them
-        // is no harm.
-        let special = "type = 'trigger' OR sql LIKE '%conflict%' OR sql LIKE '%collate%' OR sql LIKE 'create virtual%'";
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bool>(&format!(
-            "NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE {special}) \
-             AND NOT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE {special})"
-        )))
-        .get_result(&mut self.connection)
-        .map_err(|e| translate(&e))
+    fn quirks(&mut self) -> Result<Vec<Quirk>> {
+        quirks::quirks(&mut self.connection).map_err(|e| translate(&e))
     }
 
     fn last_number(&mut self, catalog: &Catalog, entity: EntityId) -> Result<i64> {
@@ -315,27 +338,28 @@ impl Store for SqliteStore {
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
-        Dynamic { catalog, statement, arrays: Vec::new() }
+        Dynamic::new(catalog, statement, None)
             .execute(&mut self.connection)
             .map_err(|e| self.refused(told(&e, catalog, statement)))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
-        let rows = LoadConnection::load(&mut self.connection, Dynamic { catalog, statement, arrays: Vec::new() })
-            .map_err(|e| told(&e, catalog, statement))?;
-        let mut buffer = RowBuffer::for_statement(catalog, statement);
-        for row in rows {
-            buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
-            if !buffer.with_cells(|cells| each(cells))? {
-                break;
+        self.seeing(catalog, statement, |connection, query| {
+            let rows = LoadConnection::load(connection, query).map_err(|e| told(&e, catalog, statement))?;
+            let mut buffer = RowBuffer::for_statement(catalog, statement);
+            for row in rows {
+                buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
+                if !buffer.with_cells(|cells| each(cells))? {
+                    break;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
-        let query = Dynamic { catalog, statement, arrays: Vec::new() };
+        let query = Dynamic::new(catalog, statement, None);
         let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
         query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
         Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
@@ -350,14 +374,16 @@ impl Store for SqliteStore {
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
-        let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner: Dynamic { catalog, statement, arrays: Vec::new() } };
-        let mut steps = Steps::default();
-        let mut buffer = RowBuffer::untyped();
-        for row in LoadConnection::load(&mut self.connection, query).map_err(|e| translate(&e))? {
-            buffer.read(&row.map_err(|e| translate(&e))?)?;
-            buffer.with_cells(|cells| steps.row(cells))?;
-        }
-        Ok(steps.lines())
+        self.seeing(catalog, statement, |connection, inner| {
+            let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner };
+            let mut steps = Steps::default();
+            let mut buffer = RowBuffer::untyped();
+            for row in LoadConnection::load(connection, query).map_err(|e| translate(&e))? {
+                buffer.read(&row.map_err(|e| translate(&e))?)?;
+                buffer.with_cells(|cells| steps.row(cells))?;
+            }
+            Ok(steps.lines())
+        })
     }
 
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {

@@ -18,6 +18,8 @@ struct TableRow {
     kind: String,
     #[diesel(sql_type = BigInt)]
     without_rowid: i64,
+    #[diesel(sql_type = BigInt)]
+    strict: i64,
 }
 
 /// A column of a table or view, as `pragma_table_xinfo` has it.
@@ -73,7 +75,7 @@ struct KeyRow {
     on_delete: String,
 }
 
-const TABLES: &str = "SELECT name, type AS kind, wr AS without_rowid FROM pragma_table_list \
+const TABLES: &str = "SELECT name, type AS kind, wr AS without_rowid, strict FROM pragma_table_list \
     WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
     AND name NOT IN ('__diesel_schema_migrations', '__diesel_shell_migrations') ORDER BY name";
 
@@ -91,11 +93,12 @@ const KEYS: &str = "SELECT m.name AS table_name, k.id AS id, k.\"table\" AS to_t
     FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' \
     ORDER BY m.name, k.id DESC, k.seq";
 
-const CHECKS: &str = "SELECT name AS table_name, sql AS definition FROM sqlite_schema \
-    WHERE type = 'table' AND sql LIKE '%check%'";
+/// Texts of tables with checks or collations, for which there is no pragma.
+const TEXTS: &str = "SELECT name AS table_name, sql AS definition FROM sqlite_schema \
+    WHERE type = 'table' AND (sql LIKE '%check%' OR sql LIKE '%collate%')";
 
 #[derive(QueryableByName)]
-struct CheckRow {
+struct TextRow {
     #[diesel(sql_type = Text)]
     table_name: String,
     #[diesel(sql_type = Text)]
@@ -117,9 +120,11 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
     let mut tables: Vec<TableFacts> = Vec::with_capacity(rows.len());
     let mut at: HashMap<String, usize> = HashMap::with_capacity(rows.len());
     let mut rowids = Vec::with_capacity(rows.len());
+    let mut stricts = Vec::with_capacity(rows.len());
     for row in rows {
         at.insert(row.name.clone(), tables.len());
         rowids.push(row.without_rowid == 0);
+        stricts.push(row.strict != 0);
         tables.push(TableFacts {
             schema: None,
             name: row.name,
@@ -152,7 +157,12 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
         if row.key > 0 {
             keys.entry(*table).or_default().push((row.key, tables[*table].columns.len()));
         }
-        tables[*table].columns.push(column(&row));
+        let mut column = column(&row);
+        if stricts[*table] && row.declared.eq_ignore_ascii_case("any") {
+            // There it means that nothing is converted; elsewhere it would mean a number.
+            "BLOB".clone_into(&mut column.declared);
+        }
+        tables[*table].columns.push(column);
     }
     for (table, mut key) in keys {
         key.sort_unstable();
@@ -207,10 +217,13 @@ pub fn tables(connection: &mut SqliteConnection) -> Result<Vec<TableFacts>> {
             key.to_columns.extend(row.to_column);
         }
     }
-    for row in diesel::sql_query(CHECKS).load::<CheckRow>(connection).map_err(wrong)? {
+    for row in diesel::sql_query(TEXTS).load::<TextRow>(connection).map_err(wrong)? {
         let Some(table) = at.get(&row.table_name) else { continue };
+        let collations = super::definition::collations(&row.definition);
         for column in &mut tables[*table].columns {
             column.choices = listed(&row.definition, &column.name);
+            let found = collations.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
+            column.collation = found.map(|(_, collation)| collation.clone());
         }
     }
     tables.retain(|table| !table.columns.is_empty());
@@ -228,6 +241,7 @@ fn action(text: &str) -> ReferentialAction {
 
 fn column(row: &ColumnRow) -> Column {
     let mut column = Column::new(row.name.clone(), data_type(&row.declared));
+    column.declared.clone_from(&row.declared);
     column.nullable = row.not_null == 0;
     column.generated = matches!(row.hidden, 2 | 3);
     column.default = row

@@ -34,7 +34,7 @@ impl RowBuffer {
     /// A buffer for a statement whose columns have known types: SQLite gives a bool as an integer.
     pub fn for_statement(catalog: &Catalog, statement: &Statement<'_>) -> Self {
         let bools = match statement {
-            Statement::Select(select) => {
+            Statement::Select(select) | Statement::Seen(select, _) => {
                 select.columns.iter().map(|output| output.column.data_type == DataType::Bool).collect()
             }
             Statement::Insert(insert) => {
