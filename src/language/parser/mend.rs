@@ -91,11 +91,13 @@ impl Parser<'_, '_> {
                 error.hint(format!("{} leads to {}", entity.name, names.join(", ")))
             });
         };
-        if whole {
-            // Without a condition of its own it is what `with` shows, where the command takes that.
-            self.mended = Some(format!("{}with {way}", &self.text[..start]));
+        // Without a condition of its own it is what `with` shows, where the command takes that.
+        let shown = format!("{}with {way}", &self.text[..start]);
+        let shows = Parser::new(&shown, catalog).line().is_ok();
+        if whole && shows {
+            self.mended = Some(shown);
         }
-        Some(error.hint(leads(entity, &way, catalog)))
+        Some(error.hint(leads(entity, &way, shows, catalog)))
     }
 
     /// The error for a call where the name of a figure belongs: `order by count(*)`.
@@ -167,15 +169,17 @@ fn way_to(entity: &Entity, name: &str, catalog: &Catalog) -> Option<String> {
     }
 }
 
-/// How a relationship is followed.
-fn leads(entity: &Entity, name: &str, catalog: &Catalog) -> String {
+/// How a relationship is followed, where the command takes `with` or does not.
+fn leads(entity: &Entity, name: &str, shows: bool, catalog: &Catalog) -> String {
     let Some(way) = entity.relationships.iter().find(|way| way.name == name) else { return String::new() };
     let to = catalog.get(way.to);
     let field = to.display.or(to.key.first().copied()).map_or("id", |at| to.columns[at].name.as_str());
     if way.cardinality == Cardinality::One {
         format!("a path leads to its fields: {name}.{field}")
-    } else {
+    } else if shows {
         format!("`where has {name} (...)` asks about them, `with {name}` shows them")
+    } else {
+        format!("`where has {name} (...)` asks about them")
     }
 }
 

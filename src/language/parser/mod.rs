@@ -367,7 +367,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             .collect();
         let typed = self.slice(self.whole(token.span));
         match typed {
-            "||" => return error.hint("`format \"{A} {B}\"` puts texts together"),
+            "||" if self.offered.contains(&"format") => return error.hint("`format \"{A} {B}\"` puts texts together"),
             "|" if self.brackets == 0 => {
                 return error.hint("a program stands behind a blank and `|`: list users | sort");
             }

@@ -222,7 +222,7 @@ fn words_of_sql_are_named_and_the_command_is_made_right() {
             "count users inner join posts on posts.user_id = users.id",
             "nothing is joined here: a relationship is followed by its name",
             "inner join",
-            "`where has posts (...)` asks about them, `with posts` shows them",
+            "`where has posts (...)` asks about them",
         ),
         (
             "list posts left outer join users",
@@ -274,6 +274,8 @@ fn what_was_given_is_not_expected_again() {
         assert!(!hints.contains(given) && hints.contains(open), "{text}: {hints}");
     }
     // Nor is what the command does not take.
+    assert!(hints("list users show username || email").contains("`format "));
+    assert!(!hints("count users by username || email").contains("format"));
     let error = refused("list users shwo id !", "`shwo` is not expected here", "shwo");
     assert_eq!(error.hints, ["did you mean `show`?"]);
     let error = refused("count users shwo id !", "`shwo` is not expected here", "shwo");
