@@ -157,6 +157,8 @@ struct Parser<'a, 'c> {
     figure: Option<&'static str>,
     /// Records are being picked, so that no figure is known.
     picking: bool,
+    /// A bare value has a bracket or a quote that is not closed in it: what follows may be meant as part of it.
+    ragged: bool,
     /// How many brackets are open around what is being parsed.
     brackets: u32,
 }
@@ -181,6 +183,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             mended: None,
             figure: None,
             picking: false,
+            ragged: false,
             brackets: 0,
         }
     }
@@ -209,6 +212,7 @@ impl<'a, 'c> Parser<'a, 'c> {
         token.kind == TokenKind::Symbol
             && self.slice(token.span) == "|"
             && self.brackets == 0
+            && !self.ragged
             && self.text[..token.span.start].ends_with([' ', '\t', '\n', '\r'])
     }
 
@@ -368,6 +372,9 @@ impl<'a, 'c> Parser<'a, 'c> {
         let typed = self.slice(self.whole(token.span));
         match typed {
             "||" if self.offered.contains(&"format") => return error.hint("`format \"{A} {B}\"` puts texts together"),
+            "|" if self.ragged => {
+                return error.hint("put the value before it in quotes, with what is not closed in it");
+            }
             "|" if self.brackets == 0 => {
                 return error.hint("a program stands behind a blank and `|`: list users | sort");
             }
@@ -730,6 +737,15 @@ impl<'a, 'c> Parser<'a, 'c> {
         Ok(arguments)
     }
 
+    /// A bare value, as far as it goes.
+    fn bare(&mut self, bracketed: bool) -> Span {
+        let span = self.lexer.bare(bracketed);
+        let value = self.slice(span);
+        let open = value.matches('(').count() > value.matches(')').count();
+        self.ragged |= open || ['"', '`'].iter().any(|quote| value.matches(*quote).count() % 2 == 1);
+        span
+    }
+
     fn argument(&mut self) -> Result<Option<Name<'a>>> {
         let Some(token) = self.peek() else { return Ok(None) };
         if let TokenKind::Text(closed) = token.kind {
@@ -741,7 +757,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             return Ok(Some(Name { text, span: token.span }));
         }
         self.seek(token.span.start);
-        let span = self.lexer.bare(false);
+        let span = self.bare(false);
         if span.start == span.end {
             return Err(self.unexpected());
         }

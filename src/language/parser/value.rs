@@ -129,7 +129,7 @@ impl<'a> Parser<'a, '_> {
             TokenKind::Text(false) | TokenKind::Bytes(false) => Err(self.unexpected()),
             _ => {
                 self.seek(token.span.start);
-                let span = self.lexer.bare(bracketed);
+                let span = self.bare(bracketed);
                 if span.start == span.end {
                     self.seek(token.span.start);
                     self.expect(what);
