@@ -6,6 +6,7 @@ use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What differs between backends, as facts in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,18 @@ pub struct Facts {
     pub binary_order: bool,
     /// How many like inserts are worth sending in one statement.
     pub batch: usize,
-    /// How many binds one statement may have.
+    /// How many binds one statement may have, where each value is one.
     pub max_binds: usize,
+    /// Whether rows come as one array a column, so that a statement is the same for any number of them.
+    pub arrays: bool,
+}
+
+impl Facts {
+    /// How many rows of so many values one statement may bring along.
+    #[must_use]
+    pub fn rows_at_once(&self, width: usize) -> usize {
+        if self.arrays { self.batch } else { self.batch.min(self.max_binds / width.max(1)).max(1) }
+    }
 }
 
 /// Receives rows; `Ok(false)` stops the query.
@@ -129,6 +140,13 @@ pub trait Store {
     /// # Errors
     /// `Busy` when the lock is not to be had in time; `Database` otherwise.
     fn begin(&mut self, write: bool) -> Result<()>;
+
+    /// Begins a transaction that writes and is going to be rolled back: a lock that is not to be had within `wait` is
+    /// `Busy`, here or in any statement of it.
+    ///
+    /// # Errors
+    /// As `begin`.
+    fn begin_within(&mut self, wait: Duration) -> Result<()>;
 
     /// Commits.
     ///

@@ -112,10 +112,18 @@ struct World {
     entity: EntityId,
     /// What the database has.
     database: Table,
-    /// What is staged, with every state before it, for undo.
+    staged: Staged,
+    /// What a rollback discarded, until something else is staged.
+    rolled_back: Option<Box<Staged>>,
+}
+
+/// What is staged, with every state before it, for undo.
+#[derive(Default)]
+struct Staged {
     past: Vec<Vec<Op>>,
     journal: Vec<Op>,
-    future: Vec<Vec<Op>>,
+    /// States that were undone; none for a rollback.
+    future: Vec<Option<Vec<Op>>>,
     savepoint: Option<usize>,
 }
 
@@ -154,10 +162,8 @@ impl World {
             other,
             entity,
             database: Table::new(),
-            past: Vec::new(),
-            journal: Vec::new(),
-            future: Vec::new(),
-            savepoint: None,
+            staged: Staged::default(),
+            rolled_back: None,
         }
     }
 
@@ -176,7 +182,7 @@ impl World {
     }
 
     fn view(&self) -> Table {
-        replayed(&self.database, &self.journal).unwrap()
+        replayed(&self.database, &self.staged.journal).unwrap()
     }
 
     fn nth(&self, row: u8) -> Option<(i64, (String, i64))> {
@@ -197,9 +203,11 @@ impl World {
         };
         assert_eq!(staged.is_ok(), possible, "{staged:?}");
         if let Some(op) = op {
-            self.past.push(self.journal.clone());
-            self.journal.push(op);
-            self.future.clear();
+            let before = self.staged.journal.clone();
+            self.staged.past.push(before);
+            self.staged.journal.push(op);
+            self.staged.future.clear();
+            self.rolled_back = None;
         }
     }
 
@@ -260,49 +268,63 @@ impl World {
             }
             Step::Undo(count) => {
                 let done = self.session.undo(usize::from(count)).unwrap();
-                assert_eq!(done, usize::from(count).min(self.past.len()));
+                let rolled_back = self.rolled_back.as_ref().map_or(0, |staged| 1 + staged.past.len());
+                assert_eq!(done, usize::from(count).min(self.staged.past.len() + rolled_back));
                 for _ in 0..done {
-                    let before = self.past.pop().unwrap();
-                    self.future.push(std::mem::replace(&mut self.journal, before));
+                    if let Some(before) = self.staged.past.pop() {
+                        let after = std::mem::replace(&mut self.staged.journal, before);
+                        self.staged.future.push(Some(after));
+                    } else {
+                        self.staged = *self.rolled_back.take().unwrap();
+                        self.staged.future.push(None);
+                    }
+                    self.staged.savepoint = self.staged.savepoint.filter(|depth| *depth <= self.staged.past.len());
                 }
-                self.savepoint = self.savepoint.filter(|depth| *depth <= self.past.len());
             }
             Step::Redo(count) => {
                 let done = self.session.redo(usize::from(count)).unwrap();
-                assert_eq!(done, usize::from(count).min(self.future.len()));
+                assert_eq!(done, usize::from(count).min(self.staged.future.len()));
                 for _ in 0..done {
-                    let after = self.future.pop().unwrap();
-                    self.past.push(std::mem::replace(&mut self.journal, after));
+                    if let Some(after) = self.staged.future.pop().unwrap() {
+                        let before = std::mem::replace(&mut self.staged.journal, after);
+                        self.staged.past.push(before);
+                    } else {
+                        self.rolled_back = Some(Box::new(std::mem::take(&mut self.staged)));
+                    }
                 }
             }
             Step::Savepoint => {
                 self.session.savepoint("s");
-                self.savepoint = Some(self.past.len());
+                self.staged.savepoint = Some(self.staged.past.len());
             }
             Step::RollbackTo => {
                 let result = self.session.rollback_to("s");
-                let Some(depth) = self.savepoint else {
+                let Some(depth) = self.staged.savepoint else {
                     assert!(result.is_err());
                     return;
                 };
-                assert_eq!(result.unwrap(), self.past.len() - depth);
-                while self.past.len() > depth {
-                    let before = self.past.pop().unwrap();
-                    self.future.push(std::mem::replace(&mut self.journal, before));
+                assert_eq!(result.unwrap(), self.staged.past.len() - depth);
+                while self.staged.past.len() > depth {
+                    let before = self.staged.past.pop().unwrap();
+                    let after = std::mem::replace(&mut self.staged.journal, before);
+                    self.staged.future.push(Some(after));
                 }
             }
             Step::Discard(row) => {
-                let Some(id) = self.journal.get(usize::from(row) % self.journal.len().max(1)).map(Op::id) else {
+                let Some(id) = self.staged.journal.get(usize::from(row) % self.staged.journal.len().max(1)).map(Op::id)
+                else {
                     return;
                 };
-                let kept: Vec<Op> = self.journal.iter().filter(|op| op.id() != id).cloned().collect();
+                let kept: Vec<Op> = self.staged.journal.iter().filter(|op| op.id() != id).cloned().collect();
                 if replayed(&self.database, &kept).is_none() {
                     // What would be left depends on it: the session says so at the next commit, see below.
                     return;
                 }
                 self.session.discard(entity, &[Value::Int(id)], None).unwrap();
-                self.past.push(std::mem::replace(&mut self.journal, kept));
-                self.future.clear();
+                let before = std::mem::replace(&mut self.staged.journal, kept);
+                self.staged.past.push(before);
+                self.rolled_back = None;
+                self.staged.future.clear();
             }
             Step::Commit => {
                 self.session.commit().unwrap();
@@ -311,7 +333,9 @@ impl World {
             }
             Step::Rollback => {
                 self.session.rollback().unwrap();
-                self.reset();
+                if !self.staged.journal.is_empty() {
+                    self.rolled_back = Some(Box::new(std::mem::take(&mut self.staged)));
+                }
             }
             Step::Theirs(row, n) => self.theirs(row, Some(n)),
             Step::TheirDelete(row) => self.theirs(row, None),
@@ -319,10 +343,8 @@ impl World {
     }
 
     fn reset(&mut self) {
-        self.past.clear();
-        self.journal.clear();
-        self.future.clear();
-        self.savepoint = None;
+        self.staged = Staged::default();
+        self.rolled_back = None;
     }
 
     /// Another connection writes; where that is a conflict, the commit says so and writes nothing.
@@ -343,8 +365,13 @@ impl World {
         let deleted_by_them = n.is_none();
         let touches =
             |op: &Op| op.id() == id && (deleted_by_them || matches!(op, Op::Number { .. } | Op::Delete { .. }));
-        let involved =
-            self.journal.iter().any(touches) || self.past.iter().chain(&self.future).flatten().any(|op| op.id() == id);
+        let known = |staged: &Staged| {
+            let states = staged.past.iter().chain(staged.future.iter().flatten());
+            states.flatten().chain(&staged.journal).any(|op| op.id() == id)
+        };
+        let involved = self.staged.journal.iter().any(touches)
+            || known(&self.staged)
+            || self.rolled_back.as_ref().is_some_and(|staged| known(staged));
         if !involved {
             return;
         }
@@ -366,6 +393,8 @@ impl World {
             return;
         }
         self.session.rollback().unwrap();
+        // A barrier: what was rolled back does not fit what they wrote.
+        self.session.commit().unwrap();
         self.reset();
     }
 }

@@ -178,12 +178,19 @@ pub fn discard(
 pub fn keep(mine: bool, reference: Option<&RecordRef<'_>>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let record = reference.map(|reference| record_key(reference, context)).transpose()?;
     let settled = context.session.keep(mine, record)?;
-    let plural = if settled == 1 { "" } else { "s" };
+    let plural = if settled.conflicts == 1 { "" } else { "s" };
+    let count = settled.conflicts;
     let text = if mine {
-        format!("settled: {settled} conflict{plural}; what is staged will be written over what is there now")
+        format!("settled: {count} conflict{plural}; what is staged will be written over what is there now")
     } else {
+        let others = settled.others.total();
+        let with = match others {
+            0 => String::new(),
+            1 => ", and with it 1 record that was to go too".to_owned(),
+            _ => format!(", and with it {others} records that were to go too"),
+        };
         format!(
-            "settled: {settled} conflict{plural}; what is there now stays, {} still staged",
+            "settled: {count} conflict{plural}; what is there now stays{with}, {} still staged",
             context.session.staged()
         )
     };

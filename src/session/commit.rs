@@ -1,8 +1,9 @@
 //! Commit: one short transaction, all or nothing, tried again when the database asks for it.
 
+use super::flush::is_objection;
 use super::journal::{Change, Counts};
 use super::net::Net;
-use super::{Hold, Session};
+use super::{Applied, Mode, Session};
 use crate::model::{EntityId, Value};
 use crate::plan::named_by_key;
 use crate::{Error, ErrorKind, Result};
@@ -52,47 +53,39 @@ impl Session {
     /// # Errors
     /// `Connection` when the database cannot be reached.
     pub(crate) fn reconnect(&mut self) -> Result<()> {
-        self.open = false;
-        self.flushed = 0;
-        self.own.unsent();
+        self.applied = Applied::Nothing;
+        self.seen.unsent();
         self.store.reconnect()
     }
 
     fn commit_once(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         let partial = !only.is_empty();
-        let all = if partial || self.hold == Hold::No { self.net() } else { Vec::new() };
-        let counts = if partial {
-            let mut counts = Counts::default();
-            all.iter().filter(|net| only.contains(&net.change.entity())).for_each(|net| counts.count(&net.change));
-            counts
-        } else {
-            self.counts()
-        };
-        if partial {
+        let mut counts = Counts::default();
+        if !partial && self.mode != Mode::Prompt {
+            counts = self.counts();
+            self.flush()?;
+        } else if !self.journal.is_empty() {
             self.end()?;
             self.begin(true)?;
             self.renumber()?;
-            let nets: Vec<Net> = self.net().into_iter().filter(|net| only.contains(&net.change.entity())).collect();
-            self.send_all(&nets, only).or_else(|error| self.end().and(Err(error)))?;
-        } else if self.hold == Hold::Yes {
-            self.flush()?;
-        } else if !self.entries.is_empty() {
-            self.begin(true)?;
-            self.renumber()?;
-            let nets = self.net();
-            self.send_all(&nets, only).or_else(|error| self.end().and(Err(error)))?;
+            let mut nets = self.net();
+            nets.retain(|net| !partial || only.contains(&net.change.entity()));
+            for net in &nets {
+                counts.count(&net.change);
+            }
+            self.send_nets(&nets, only).or_else(|error| self.end().and(Err(error)))?;
         }
         if dry_run {
             self.end()?;
             return Ok(counts);
         }
-        if self.open {
+        if self.is_open() {
             self.keep_safe(|keeper, _, _| keeper.committing())?;
             let id = self.store.transaction_id()?;
             match self.send_commit() {
                 Ok(()) => {
-                    self.open = false;
-                    self.own.clear();
+                    self.applied = Applied::Nothing;
+                    self.seen.clear();
                 }
                 Err(error) if error.kind == ErrorKind::Connection => {
                     return self.unknown(error, id.as_deref(), counts, only);
@@ -170,27 +163,33 @@ impl Session {
         })
     }
 
-    fn send_all(&mut self, nets: &[Net], only: &[EntityId]) -> Result<()> {
-        for net in nets {
-            let Err(error) = self.send(&net.change) else { continue };
-            if error.kind.is_transient() {
-                return Err(error);
-            }
-            let error = if only.is_empty() { error } else { self.depends(error, net, only) };
-            let entry = &self.entries[net.entry];
-            let mut error = error.from_place(entry.place.clone());
-            error.message = format!("change #{}: {}", entry.number, error.message);
-            if error.kind == ErrorKind::Conflict {
-                let name = self.spelled(&net.change);
-                error =
-                    error.hint(format!("`keep mine {name}`, `keep theirs {name}` or `discard {name}`, then `commit`"));
-            }
-            if error.kind == ErrorKind::Constraint {
-                error = error.hint(format!("`discard {}` takes it out", self.spelled(&net.change)));
-            }
-            return Err(error.hint(KEPT));
+    fn send_nets(&mut self, nets: &[Net], only: &[EntityId]) -> Result<()> {
+        let changes: Vec<&Change> = nets.iter().map(|net| &net.change).collect();
+        let error = match self.send_sets(&changes) {
+            Err(error) if is_objection(&error) => error,
+            done => return done,
+        };
+        // Nothing of this is going to be written: the rest is to say which change it was.
+        self.end()?;
+        self.begin(true)?;
+        let (at, error) = self.culprit(&changes, error);
+        let net = &nets[at];
+        let error = self.explained(error, &net.change);
+        if error.kind.is_transient() {
+            return Err(error);
         }
-        Ok(())
+        let error = if only.is_empty() { error } else { self.depends(error, net, only) };
+        let entry = &self.journal.entries()[net.entry];
+        let mut error = error.from_place(entry.place.clone());
+        error.message = format!("change #{}: {}", entry.number, error.message);
+        if error.kind == ErrorKind::Conflict {
+            let name = self.spelled(&net.change);
+            error = error.hint(format!("`keep mine {name}`, `keep theirs {name}` or `discard {name}`, then `commit`"));
+        }
+        if error.kind == ErrorKind::Constraint {
+            error = error.hint(format!("`discard {}` takes it out", self.spelled(&net.change)));
+        }
+        Err(error.hint(KEPT))
     }
 
     /// Why a change cannot be committed without others.
@@ -203,10 +202,7 @@ impl Session {
             .chain(self.catalog.iter().filter_map(|(id, other)| {
                 other.foreign_keys.iter().any(|key| key.to == net.change.entity()).then_some(id)
             }))
-            .find(|id| {
-                !only.contains(id)
-                    && self.entries.iter().any(|entry| entry.changes.iter().any(|change| change.entity() == *id))
-            });
+            .find(|id| !only.contains(id) && self.journal.changes().any(|change| change.entity() == *id));
         match other {
             Some(id) => {
                 error.hint(format!("it may depend on what is staged for {}: commit both", self.catalog.get(id).plural))
@@ -224,44 +220,28 @@ impl Session {
     /// The database has what was staged: forget it.
     fn written(&mut self, only: &[EntityId]) -> Result<()> {
         if only.is_empty() {
-            self.forget();
+            self.journal.written();
+            self.applied = Applied::Nothing;
+            self.seen.unsent();
+            self.seen.sent();
             return self.keep_safe(|keeper, _, _| keeper.clear());
         }
         let only: HashSet<EntityId> = only.iter().copied().collect();
-        for entry in &mut self.entries {
-            entry.changes.retain(|change| !only.contains(&change.entity()));
-        }
-        self.entries.retain(|entry| !entry.changes.is_empty());
-        self.flushed = 0;
-        self.own.unsent();
-        self.barrier();
+        self.journal.written_only(|entity| only.contains(&entity));
+        self.seen.unsent();
         self.keep_safe(super::recovery::Keeper::rewrite)
     }
 
-    /// Discards everything that is staged. Gives what it was.
+    /// Discards everything that is staged; `undo` brings it back until something else is staged. Gives what it was.
     ///
     /// # Errors
     /// When the database cannot roll back.
     pub fn rollback(&mut self) -> Result<Counts> {
         let counts = self.counts();
         self.end()?;
-        self.forget();
+        self.journal.roll_back();
+        self.seen.sent();
         self.keep_safe(|keeper, _, _| keeper.clear())?;
         Ok(counts)
-    }
-
-    fn forget(&mut self) {
-        self.entries.clear();
-        self.flushed = 0;
-        self.own.unsent();
-        self.own.sent();
-        self.barrier();
-    }
-
-    /// Nothing before this point can be undone or redone.
-    fn barrier(&mut self) {
-        self.undone.clear();
-        self.edits.clear();
-        self.savepoints.clear();
     }
 }

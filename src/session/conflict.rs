@@ -1,9 +1,10 @@
 //! Conflicts three ways: as it was read, as someone else made it, as it is staged.
 
 use super::Session;
-use super::journal::Change;
-use crate::model::{EntityId, Value};
+use super::journal::{Change, Counts, Entry};
+use crate::model::{Catalog, EntityId, Value};
 use crate::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
 
 /// One record that someone else changed or deleted since it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,15 @@ pub struct Conflict {
     pub gone: bool,
     /// Columns with the value that was read and the one that is there now.
     pub columns: Vec<(usize, Value, Value)>,
+}
+
+/// What settling conflicts did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Conflicts.
+    pub conflicts: usize,
+    /// Changes to other records that were staged because of a change that is given up, and go with it.
+    pub others: Counts,
 }
 
 impl Session {
@@ -56,7 +66,7 @@ impl Session {
     }
 
     fn is_staged_new(&self, entity: EntityId, key: &[Value]) -> bool {
-        self.entries.iter().flat_map(|entry| &entry.changes).any(|change| {
+        self.journal.changes().any(|change| {
             matches!(change, Change::Insert { .. })
                 && change.entity() == entity
                 && change.key(&self.catalog).as_deref() == Some(key)
@@ -64,11 +74,11 @@ impl Session {
     }
 
     /// Settles conflicts: with `mine`, what is staged is to be written over what is there now; otherwise the columns in
-    /// question are left as they are. One record's, or all. Gives how many records that were.
+    /// question are left as they are. A record that is to stay keeps what was to go with it. One record's conflict, or all.
     ///
     /// # Errors
     /// `Invalid` when there is no such conflict; `Refused` for an edit of a record that is gone.
-    pub(crate) fn keep(&mut self, mine: bool, record: Option<(EntityId, Vec<Value>)>) -> Result<usize> {
+    pub(crate) fn keep(&mut self, mine: bool, record: Option<(EntityId, Vec<Value>)>) -> Result<Settled> {
         let conflicts: Vec<Conflict> = self
             .conflicts()?
             .into_iter()
@@ -79,55 +89,96 @@ impl Session {
         if conflicts.is_empty() {
             return Err(Error::invalid("there is no conflict to settle").hint("`commit` finds conflicts"));
         }
-        let mut entries = self.entries.clone();
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let mut entries = self.journal.entries().to_vec();
+        let mut settled = Settled { conflicts: conflicts.len(), others: Counts::default() };
         for conflict in &conflicts {
-            let model = self.catalog.get(conflict.entity);
-            let mut first: Vec<usize> = conflict.columns.iter().map(|(at, _, _)| *at).collect();
             for entry in &mut entries {
-                let mut refused = false;
-                entry.changes.retain_mut(|change| {
-                    let about =
-                        change.entity() == conflict.entity && change.key(&self.catalog).as_ref() == Some(&conflict.key);
-                    match change {
-                        Change::Update { set, base, .. } if about => {
-                            if conflict.gone {
-                                refused |= mine;
-                                return mine;
-                            }
-                            if mine {
-                                rebase(base, &mut first, conflict);
-                                return true;
-                            }
-                            let theirs = |at: usize| conflict.columns.iter().any(|(column, _, _)| *column == at);
-                            set.retain(|(at, _)| !theirs(*at));
-                            base.retain(|(at, _)| !theirs(*at));
-                            !set.is_empty()
-                        }
-                        Change::Delete { base, .. } if about => {
-                            if mine && !conflict.gone {
-                                rebase(base, &mut first, conflict);
-                                return true;
-                            }
-                            // Gone is what a delete wanted; theirs means that the record stays.
-                            false
-                        }
-                        _ => true,
-                    }
-                });
-                if refused {
-                    let name = crate::plan::named_by_key(model, &conflict.key);
-                    return Err(Error::new(
-                        ErrorKind::Refused,
-                        format!("{name} was deleted, so there is nothing to change"),
-                    )
-                    .hint(format!("`discard {name}`, or add it again")));
-                }
+                settle(entry, conflict, mine, &catalog, &mut settled.others)?;
             }
         }
         entries.retain(|entry| !entry.changes.is_empty());
         self.edit(entries)?;
-        Ok(conflicts.len())
+        Ok(settled)
     }
+}
+
+/// Settles one conflict in one entry.
+fn settle(entry: &mut Entry, conflict: &Conflict, mine: bool, catalog: &Catalog, others: &mut Counts) -> Result<()> {
+    let mut first: Vec<usize> = conflict.columns.iter().map(|(at, _, _)| *at).collect();
+    let about =
+        |change: &Change| change.entity() == conflict.entity && change.key(catalog).as_ref() == Some(&conflict.key);
+    let theirs = |at: usize| conflict.columns.iter().any(|(column, _, _)| *column == at);
+    // Changes that are given up by themselves, and deletions that are: these with what was to go with the record.
+    let (mut alone, mut stays) = (BTreeSet::new(), Vec::new());
+    for (at, change) in entry.changes.iter_mut().enumerate().filter(|(_, change)| about(change)) {
+        match change {
+            Change::Update { .. } if conflict.gone && mine => {
+                let model = catalog.get(conflict.entity);
+                let name = crate::plan::named_by_key(model, &conflict.key);
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("{name} was deleted, so there is nothing to change"),
+                )
+                .hint(format!("`discard {name}`, or add it again")));
+            }
+            // Gone is what a delete wanted.
+            Change::Update { .. } | Change::Delete { .. } if conflict.gone => drop(alone.insert(at)),
+            Change::Update { base, .. } | Change::Delete { base, .. } if mine => rebase(base, &mut first, conflict),
+            Change::Update { set, base, .. } => {
+                set.retain(|(at, _)| !theirs(*at));
+                base.retain(|(at, _)| !theirs(*at));
+                if set.is_empty() {
+                    alone.insert(at);
+                }
+            }
+            Change::Delete { .. } => stays.push(at),
+            Change::Insert { .. } => {}
+        }
+    }
+    let group = together(entry, &stays, catalog);
+    for at in group.iter().filter(|at| !stays.contains(at)) {
+        others.count(&entry.changes[*at]);
+    }
+    alone.extend(group);
+    entry.take_out(&alone);
+    Ok(())
+}
+
+/// The deletions of an entry that belong to some of them: what was to go with a record, and what it was to go with. As the
+/// foreign keys between the records say.
+pub(super) fn together(entry: &Entry, from: &[usize], catalog: &Catalog) -> BTreeSet<usize> {
+    let mut group: BTreeSet<usize> = from.iter().copied().collect();
+    let mut open = from.to_vec();
+    while let Some(at) = open.pop() {
+        for other in 0..entry.changes.len() {
+            let (one, two) = (&entry.changes[at], &entry.changes[other]);
+            if !group.contains(&other) && (refers(one, two, catalog) || refers(two, one, catalog)) {
+                group.insert(other);
+                open.push(other);
+            }
+        }
+    }
+    group
+}
+
+/// Whether a record that is to go refers to another one that is.
+fn refers(from: &Change, to: &Change, catalog: &Catalog) -> bool {
+    let value = |change: &Change, column: usize| match change {
+        Change::Delete { entity, key, base } => {
+            let at = catalog.get(*entity).key.iter().position(|known| *known == column);
+            let known = || base.iter().find(|(known, _)| *known == column).map(|(_, value)| value.clone());
+            at.map(|at| key[at].clone()).or_else(known).filter(|value| !value.is_null())
+        }
+        _ => None,
+    };
+    let keys = catalog.get(from.entity()).foreign_keys.iter().filter(|key| key.to == to.entity());
+    keys.into_iter().any(|key| {
+        key.columns.iter().zip(&key.to_columns).all(|(own, other)| {
+            let (own, other) = (value(from, *own), value(to, *other));
+            own.is_some() && own == other
+        })
+    })
 }
 
 /// The first change that was based on an old value is based on the one that is there now.

@@ -14,8 +14,10 @@ use crate::{Error, ErrorKind};
 impl Session {
     /// A database's objection in the words of the models.
     pub(super) fn explained(&mut self, error: Error, change: &Change) -> Error {
-        if error.kind != ErrorKind::Constraint {
-            return error;
+        match error.kind {
+            ErrorKind::Conflict => return self.conflict(change),
+            ErrorKind::Constraint => {}
+            _ => return error,
         }
         let mut better = self.collision(change).or_else(|| self.referred(change)).unwrap_or_else(|| error.clone());
         better.kind = ErrorKind::Constraint;
@@ -109,7 +111,7 @@ impl Session {
     }
 
     /// The row that a change was about is not as it was read.
-    pub(super) fn conflict(&mut self, change: &Change) -> Error {
+    fn conflict(&mut self, change: &Change) -> Error {
         let (entity, key, base, set) = match change {
             Change::Update { entity, key, base, set } => (*entity, key, base, set.as_slice()),
             Change::Delete { entity, key, base } => (*entity, key, base, [].as_slice()),

@@ -1,14 +1,17 @@
-//! Sending the journal: as it was typed, like inserts together, the failing change named.
+//! Sending changes: in sets that differ only in values, the failing change named.
 
-use super::Session;
-use super::journal::Change;
-use super::own::has_given;
-use super::stretch::{Group, Stretch};
+use super::journal::{Change, Entry};
+use super::number::with_key;
+use super::seen::has_given;
+use super::sets::sets;
+use super::{Applied, Session};
 use crate::model::{Catalog, EntityId, Value};
-use crate::plan::query::{Delete, Insert, Statement, Update};
+use crate::plan::query::{ChangedRow, Delete, Insert, RowSet, Statement, Update};
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
-use std::rc::Rc;
+
+/// New records that need keys: their table, its key column, and where they stand in the journal.
+type Unnumbered = (EntityId, usize, Vec<(usize, usize)>);
 
 impl Session {
     /// Runs one change in the open transaction. When it fails, the transaction is as it was before.
@@ -16,12 +19,8 @@ impl Session {
     /// # Errors
     /// `Conflict` when the row is not as it was read; the database's objection in the words of the models.
     pub(super) fn send(&mut self, change: &Change) -> Result<()> {
-        let affected = self.guarded(|session| execute(&mut *session.store, &session.catalog, change));
-        match affected {
-            Ok(0) => Err(self.conflict(change)),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.explained(error, change)),
-        }
+        let sent = self.guarded(|session| send_set(&mut *session.store, &session.catalog, &[change]));
+        sent.map_err(|error| self.explained(error, change))
     }
 
     /// Does something whose failure must not spoil the open transaction.
@@ -29,6 +28,11 @@ impl Session {
         if !self.store.facts().failure_aborts {
             return work(self);
         }
+        self.at_savepoint(work)
+    }
+
+    /// Does something that is undone in the open transaction when it fails.
+    fn at_savepoint<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.store.savepoint()?;
         let result = work(self);
         match &result {
@@ -40,33 +44,79 @@ impl Session {
         result
     }
 
-    /// Sends changes one by one; a new record that the database numbers gets its key.
-    pub(super) fn try_changes(&mut self, changes: &mut [Change]) -> Result<()> {
-        for change in changes {
-            let numbered = self.catalog.get(change.entity()).numbered_key();
-            match (&mut *change, numbered) {
-                (Change::Insert { entity, columns, values, given }, Some(key)) if !columns.contains(&key) => {
-                    let mut number = Value::Null;
-                    let sent = self.guarded(|session| {
-                        let rows: [&[Value]; 1] = [values.as_slice()];
-                        let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[key] };
-                        session.store.query(&session.catalog, &Statement::Insert(insert), &mut |cells| {
-                            number = cells[0].to_value();
-                            Ok(true)
-                        })
-                    });
-                    if let Err(error) = sent {
-                        return Err(self.explained(error, change));
-                    }
-                    // From now on the key is part of the change: what was shown is what will be committed.
-                    *columns = columns.iter().copied().chain([key]).collect();
-                    values.push(number);
-                    *given = true;
-                }
-                _ => self.send(change)?,
-            }
+    /// Sends changes in the open transaction, in as few statements as their order allows. When one fails, the transaction
+    /// is no good any more but to be rolled back.
+    pub(super) fn send_sets(&mut self, changes: &[&Change]) -> Result<()> {
+        if let [only] = changes {
+            return send_set(&mut *self.store, &self.catalog, &[*only]);
+        }
+        let plain = self.is_plain()?;
+        for set in sets(changes.iter().copied(), &self.catalog, plain) {
+            let set: Vec<&Change> = set.into_iter().map(|at| changes[at]).collect();
+            send_set(&mut *self.store, &self.catalog, &set)?;
         }
         Ok(())
+    }
+
+    /// Sends changes in the open transaction; on failure the transaction is as it was before.
+    ///
+    /// # Errors
+    /// The place of the change that fails, and what the database says of it in its own words.
+    pub(super) fn send_all(&mut self, changes: &[&Change]) -> std::result::Result<(), (usize, Error)> {
+        match self.at_savepoint(|session| session.send_sets(changes)) {
+            Err(error) if is_objection(&error) => {
+                self.store.savepoint().map_err(|error| (0, error))?;
+                let found = self.culprit(changes, error);
+                if found.1.kind != ErrorKind::Connection {
+                    self.store.back_to_savepoint().map_err(|error| (0, error))?;
+                }
+                Err(found)
+            }
+            done => done.map_err(|error| (0, error)),
+        }
+    }
+
+    /// The change that makes a list fail, found by halves; those before it are applied then. Each half is sent in sets.
+    pub(super) fn culprit(&mut self, changes: &[&Change], error: Error) -> (usize, Error) {
+        let (mut from, mut until, mut error) = (0, changes.len(), error);
+        while until - from > 1 {
+            let middle = from + (until - from) / 2;
+            match self.at_savepoint(|session| session.send_sets(&changes[from..middle])) {
+                Ok(()) => from = middle,
+                Err(objection) if is_objection(&objection) => (until, error) = (middle, objection),
+                Err(lost) => return (from, lost),
+            }
+        }
+        // By itself, so that the objection is about nothing else.
+        match self.guarded(|session| send_set(&mut *session.store, &session.catalog, &changes[from..until])) {
+            Err(objection) => (from, objection),
+            Ok(()) => (from, error),
+        }
+    }
+
+    /// Applies changes in the open transaction, without those that fail. Gives the places of these with their errors.
+    ///
+    /// # Errors
+    /// `Busy`, `Connection`: what is no fault of a change.
+    pub(super) fn apply(&mut self, changes: &[&Change]) -> Result<Vec<(usize, Error)>> {
+        let mut failed = Vec::new();
+        let mut from = 0;
+        while from < changes.len() {
+            match self.at_savepoint(|session| session.send_sets(&changes[from..])) {
+                Ok(()) => break,
+                Err(error) if is_objection(&error) => {
+                    let (at, error) = self.culprit(&changes[from..], error);
+                    if error.kind.is_transient() {
+                        return Err(error);
+                    }
+                    let error = self.explained(error, changes[from + at]);
+                    failed.push((from + at, error));
+                    from += at + 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(failed)
     }
 
     /// Sends what a held transaction has not been sent yet. A change that fails is taken out of the journal.
@@ -74,58 +124,99 @@ impl Session {
     /// # Errors
     /// The database's objection to the first change that fails, with the place where it was typed.
     pub fn flush(&mut self) -> Result<()> {
-        if self.flushed == self.entries.len() {
+        self.flush_until(self.journal.len())
+    }
+
+    fn flush_until(&mut self, until: usize) -> Result<()> {
+        if self.flushed() >= until {
             return Ok(());
         }
-        let fresh = !self.open;
+        let fresh = !self.is_open();
         self.begin(true)?;
-        if fresh && has_given(&self.entries) {
+        if fresh && has_given(self.journal.entries()) {
             // Sent again: someone else may have taken a key that was handed out.
             self.renumber()?;
         }
-        while self.flushed < self.entries.len() {
-            let stretch = self.stretch()?;
-            let until = self.flushed + stretch.len;
-            if stretch.len > 1 {
-                // What a batch objects to is found below, one by one.
-                let sent = self.send_stretch(stretch);
-                if let Err(error) = sent
-                    && !matches!(error.kind, ErrorKind::Constraint | ErrorKind::Database | ErrorKind::Conflict)
-                {
-                    return Err(error);
+        let from = self.flushed();
+        self.reserve(from, until)?;
+        // The journal is not touched while its entries are sent.
+        let journal = std::mem::take(&mut self.journal);
+        let sent = self.send_entries(&journal.entries()[from..until]);
+        self.journal = journal;
+        let (owner, whole, error) = match sent {
+            Ok(()) => {
+                self.applied = Applied::UpTo(until);
+                if until == self.journal.len() {
+                    self.seen.sent();
                 }
+                return Ok(());
             }
-            while self.flushed < until {
-                self.flush_one()?;
-            }
+            Err(failed) => failed,
+        };
+        if !is_objection(&error) {
+            // Not the change's fault: it stays.
+            return Err(error);
         }
-        self.own.sent();
-        Ok(())
+        self.applied = Applied::UpTo(from + owner);
+        let entry = self.journal.remove(from + owner);
+        self.seen.unsent();
+        if !whole {
+            // Part of an entry is applied: replay all that is left, without it.
+            self.end()?;
+        }
+        Err(error.from_place(entry.place))
     }
 
-    fn flush_one(&mut self) -> Result<()> {
-        let mut entry = self.entries[self.flushed].clone();
-        for (sent, change) in entry.changes.iter_mut().enumerate() {
-            let result = if self.store.facts().sequences {
-                self.try_changes(std::slice::from_mut(change))
-            } else {
-                self.send(change)
-            };
-            let Err(error) = result else { continue };
-            if error.kind.is_transient() {
-                // Not the change's fault: it stays.
-                return Err(error);
-            }
-            self.entries.remove(self.flushed);
-            self.own.unsent();
-            if sent > 0 {
-                // Part of an entry is applied: replay all that is left, without it.
-                self.end()?;
-            }
-            return Err(error.from_place(entry.place));
+    /// Sends entries in the open transaction. On failure those before the failing one are applied.
+    ///
+    /// # Errors
+    /// The place of the entry that fails, whether nothing of it is applied, and the objection in the words of the models.
+    fn send_entries(&mut self, entries: &[Entry]) -> std::result::Result<(), (usize, bool, Error)> {
+        let mut owners = Vec::with_capacity(entries.len());
+        let mut changes: Vec<&Change> = Vec::with_capacity(entries.len());
+        for (at, entry) in entries.iter().enumerate() {
+            owners.extend(entry.changes.iter().map(|_| at));
+            changes.extend(&entry.changes);
         }
-        self.entries[self.flushed] = entry;
-        self.flushed += 1;
+        match self.at_savepoint(|session| session.send_sets(&changes)) {
+            Err(error) if is_objection(&error) => {
+                let (at, error) = self.culprit(&changes, error);
+                let error = self.explained(error, changes[at]);
+                Err((owners[at], at == 0 || owners[at - 1] != owners[at], error))
+            }
+            done => done.map_err(|error| (0, true, error)),
+        }
+    }
+
+    /// Takes keys from sequences for the new records among some entries: sequences do not go back when a transaction does,
+    /// so whatever is sent again must take its key along. Never by the order of RETURNING, which is no promise.
+    fn reserve(&mut self, from: usize, until: usize) -> Result<()> {
+        if !self.store.facts().sequences {
+            return Ok(());
+        }
+        let mut wanted: Vec<Unnumbered> = Vec::new();
+        for (at, entry) in self.journal.entries()[..until].iter().enumerate().skip(from) {
+            for (index, change) in entry.changes.iter().enumerate() {
+                let Change::Insert { entity, columns, .. } = change else { continue };
+                let Some(key) = self.catalog.get(*entity).numbered_key().filter(|key| !columns.contains(key)) else {
+                    continue;
+                };
+                match wanted.iter_mut().find(|(known, ..)| known == entity) {
+                    Some((.., places)) => places.push((at, index)),
+                    None => wanted.push((*entity, key, vec![(at, index)])),
+                }
+            }
+        }
+        for (entity, key, places) in wanted {
+            let keys = self.guarded(|session| session.store.reserve_keys(&session.catalog, entity, places.len()))?;
+            for ((at, index), number) in places.into_iter().zip(keys) {
+                if let Change::Insert { columns, values, given, .. } = &mut self.journal.entry_mut(at).changes[index] {
+                    *columns = with_key(&mut self.keyed, columns, key);
+                    values.push(Value::Int(number));
+                    *given = true;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -134,23 +225,23 @@ impl Session {
     /// # Errors
     /// As [`Session::flush`].
     pub(crate) fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
-        if self.flushed < self.entries.len()
-            && let Some(mut entry) = self.entries.pop()
-        {
-            self.flush()?;
+        let count = self.journal.len();
+        if self.flushed() < count {
+            self.flush_until(count - 1)?;
             self.begin(true)?;
+            let mut entry = self.journal.entries()[count - 1].clone();
             if let Err(error) = self.try_changes(&mut entry.changes) {
-                self.own.unsent();
+                if !error.kind.is_transient() {
+                    self.journal.remove(count - 1);
+                }
+                self.seen.unsent();
                 return Err(error.from_place(entry.place));
             }
-            self.entries.push(entry);
-            self.flushed = self.entries.len();
+            *self.journal.entry_mut(count - 1) = entry;
+            self.applied = Applied::UpTo(count);
         }
-        Ok(self
-            .entries
-            .last()
-            .and_then(|entry| entry.changes.first())
-            .and_then(|change| change.key(&self.catalog).map(|key| (change.entity(), key))))
+        let last = self.journal.entries().last().and_then(|entry| entry.changes.first());
+        Ok(last.and_then(|change| change.key(&self.catalog).map(|key| (change.entity(), key))))
     }
 
     /// Sends everything so that each new record's key is known.
@@ -159,162 +250,88 @@ impl Session {
     /// As [`Session::flush`].
     pub(crate) fn settle(&mut self) -> Result<()> {
         let unknown = |change: &Change| matches!(change, Change::Insert { .. }) && change.key(&self.catalog).is_none();
-        if !self.entries.iter().flat_map(|entry| &entry.changes).any(unknown) {
+        if !self.journal.changes().any(unknown) {
             return Ok(());
         }
         // What is wrong with a change is found first, as ever.
         self.flush()?;
         self.end()?;
         self.begin(true)?;
-        let mut entries = std::mem::take(&mut self.entries);
-        let tried = entries.iter_mut().try_for_each(|entry| self.try_changes(&mut entry.changes));
-        self.entries = entries;
-        if tried.is_err() {
-            self.end()?;
-            return tried;
+        for at in 0..self.journal.len() {
+            let mut entry = self.journal.entries()[at].clone();
+            if let Err(error) = self.try_changes(&mut entry.changes) {
+                self.end()?;
+                return Err(error.from_place(entry.place));
+            }
+            *self.journal.entry_mut(at) = entry;
         }
-        self.flushed = self.entries.len();
+        self.applied = Applied::UpTo(self.journal.len());
         Ok(())
     }
+}
 
-    /// The first pending entries that may be sent table by table: see [`Stretch`]. At least one entry.
-    fn stretch(&mut self) -> Result<Stretch> {
-        let mut stretch = Stretch::default();
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        for at in self.flushed..self.entries.len() {
-            let [change] = self.entries[at].changes.as_slice() else { break };
-            if let Change::Insert { entity, columns, .. } = change
-                && let Some(group) = stretch.group(*entity, columns, &catalog)
-            {
-                group.entries.push(at);
-                stretch.len += 1;
-                continue;
-            }
-            // One of another kind, only if nothing can tell; the first is taken whatever it is, but maybe by itself.
-            let free = stretch.takes(change, &catalog);
-            if stretch.len > 0 && !(free && self.is_plain()?) {
-                break;
-            }
-            stretch.push(at, &self.entries[at].changes[0]);
-            if !free {
-                break;
-            }
+/// Whether an error is about a change, so that it makes sense to look for the one that it is about.
+pub(super) const fn is_objection(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Constraint | ErrorKind::Database | ErrorKind::Conflict)
+}
+
+/// Sends changes that differ only in values, in as few statements as the backend's limits allow.
+///
+/// # Errors
+/// `Conflict` when fewer rows were changed than were named; the database's own.
+fn send_set(store: &mut dyn Store, catalog: &Catalog, set: &[&Change]) -> Result<()> {
+    let Some(first) = set.first() else { return Ok(()) };
+    let entity = first.entity();
+    if let Change::Insert { columns, .. } = first {
+        let values = set.iter().filter_map(|change| match change {
+            Change::Insert { values, .. } => Some(values.as_slice()),
+            _ => None,
+        });
+        let rows: Vec<&[Value]> = values.collect();
+        let full = if columns.is_empty() { 1 } else { store.facts().rows_at_once(columns.len()) };
+        for rows in batches(&rows, full, store.facts().arrays) {
+            store.execute(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &[] }))?;
         }
-        stretch.len = stretch.len.max(1);
-        Ok(stretch)
+        return Ok(());
     }
-
-    /// Sends a stretch: all of it, or as much as `flushed` then says.
-    fn send_stretch(&mut self, mut stretch: Stretch) -> Result<()> {
-        if let ([group], []) = (stretch.groups.as_slice(), stretch.later.as_slice()) {
-            return self.send_group(group, true);
-        }
-        // Another order than the typed one: all of it, or nothing.
-        self.store.savepoint()?;
-        stretch.parents_first(&self.catalog);
-        let mut sent = stretch.groups.iter().try_for_each(|group| self.send_group(group, false));
-        for at in &stretch.later {
-            if sent.is_err() {
-                break;
-            }
-            sent = match execute(&mut *self.store, &self.catalog, &self.entries[*at].changes[0]) {
-                Ok(0) => Err(Error::new(ErrorKind::Conflict, "a record is not as it was read")),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            };
-        }
-        match &sent {
-            Ok(()) => {
-                self.store.release()?;
-                self.flushed += stretch.len;
-            }
-            Err(error) if error.kind == ErrorKind::Connection => {}
-            Err(_) => self.store.back_to_savepoint()?,
-        }
-        sent
-    }
-
-    /// Sends like inserts in as few statements as their number allows; where they are next to each other, what was sent
-    /// counts as flushed.
-    fn send_group(&mut self, group: &Group, typed: bool) -> Result<()> {
-        let facts = self.store.facts();
-        let full = facts.batch.min(facts.max_binds / group.columns.len().max(1)).max(1);
-        let mut rest = group.entries.as_slice();
-        while !rest.is_empty() {
-            // Full batches share one prepared statement; an odd rest is sent in a few smaller ones.
-            let size = match rest.len() {
-                _ if group.columns.is_empty() => 1,
-                many if many >= full => full,
-                few => 1 << few.ilog2(),
-            };
-            let (batch, behind) = rest.split_at(size);
-            let keys = if typed {
-                self.guarded(|session| session.send_batch(group, batch))?
-            } else {
-                self.send_batch(group, batch)?
-            };
-            let mut wider = None;
-            for (at, key) in batch.iter().zip(keys) {
-                learn(&mut self.entries[*at], key, &mut wider);
-            }
-            if typed {
-                self.flushed += size;
-            }
-            rest = behind;
-        }
-        Ok(())
-    }
-
-    /// Sends some like inserts in one statement. Gives the keys of the new records where the database numbers them from a
-    /// sequence: sequences do not go back when a transaction does, so whatever is sent again must take its key along.
-    fn send_batch(&mut self, group: &Group, batch: &[usize]) -> Result<Vec<(usize, Value)>> {
-        let mut rows: Vec<&[Value]> = Vec::with_capacity(batch.len());
-        for at in batch {
-            match self.entries[*at].changes.as_slice() {
-                [Change::Insert { values, .. }] => rows.push(values),
-                _ => return Err(Error::new(ErrorKind::Refused, "the journal changed while it was sent")),
-            }
-        }
-        let (entity, columns) = (group.entity, &*group.columns);
-        let numbered = self.catalog.get(entity).numbered_key().filter(|key| !columns.contains(key));
-        let returning = if self.store.facts().sequences { numbered } else { None };
-        let Some(key) = returning else {
-            let insert = Insert { entity, columns, rows: &rows, returning: &[] };
-            self.store.execute(&self.catalog, &Statement::Insert(insert))?;
-            return Ok(Vec::new());
+    let rows: Vec<ChangedRow<'_>> = set.iter().filter_map(|change| row_of(change)).collect();
+    let deletes = matches!(first, Change::Delete { .. });
+    let width = rows.first().map_or(0, |row| row.values().count());
+    for rows in batches(&rows, store.facts().rows_at_once(width), store.facts().arrays) {
+        let statement = match (rows, deletes) {
+            ([ChangedRow { key, base, .. }], true) => Statement::Delete(Delete { entity, key, base }),
+            ([ChangedRow { key, set, base }], false) => Statement::Update(Update { entity, set, key, base }),
+            (rows, true) => Statement::Deletes(RowSet { entity, rows }),
+            (rows, false) => Statement::Updates(RowSet { entity, rows }),
         };
-        let mut keys = Vec::with_capacity(batch.len());
-        let insert = Insert { entity, columns, rows: &rows, returning: &[key] };
-        self.store.query(&self.catalog, &Statement::Insert(insert), &mut |cells| {
-            keys.push((key, cells[0].to_value()));
-            Ok(true)
-        })?;
-        Ok(keys)
+        if store.execute(catalog, &statement)? != rows.len() {
+            return Err(Error::new(ErrorKind::Conflict, "a record is not as it was read"));
+        }
     }
+    Ok(())
 }
 
-/// Sends one change by itself; gives how many rows it changed.
-fn execute(store: &mut dyn Store, catalog: &Catalog, change: &Change) -> Result<usize> {
+fn row_of(change: &Change) -> Option<ChangedRow<'_>> {
     match change {
-        Change::Insert { entity, columns, values, .. } => {
-            let rows: [&[Value]; 1] = [values.as_slice()];
-            let insert = Insert { entity: *entity, columns, rows: &rows, returning: &[] };
-            store.execute(catalog, &Statement::Insert(insert))
-        }
-        Change::Update { entity, key, set, base } => {
-            store.execute(catalog, &Statement::Update(Update { entity: *entity, set, key, base }))
-        }
-        Change::Delete { entity, key, base } => {
-            store.execute(catalog, &Statement::Delete(Delete { entity: *entity, key, base }))
-        }
+        Change::Update { key, set, base, .. } => Some(ChangedRow { key, set, base }),
+        Change::Delete { key, base, .. } => Some(ChangedRow { key, set: &[], base }),
+        Change::Insert { .. } => None,
     }
 }
 
-/// Makes the key that the database gave part of an insert; the list of columns is shared by all of a batch.
-fn learn(entry: &mut super::journal::Entry, (key, value): (usize, Value), wider: &mut Option<Rc<[usize]>>) {
-    if let [Change::Insert { columns, values, given, .. }] = entry.changes.as_mut_slice() {
-        *columns = Rc::clone(wider.get_or_insert_with(|| columns.iter().copied().chain([key]).collect()));
-        values.push(value);
-        *given = true;
-    }
+/// Pieces of a list. Where each number of rows makes a statement of its own, full pieces share one; an odd rest comes in a
+/// few smaller ones.
+fn batches<T>(rows: &[T], full: usize, any: bool) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = match rest.len() {
+            0 => return None,
+            many if many >= full => full,
+            few if any => few,
+            few => 1 << few.ilog2(),
+        };
+        let (batch, behind) = rest.split_at(size);
+        rest = behind;
+        Some(batch)
+    })
 }

@@ -1,4 +1,7 @@
-//! The journal: typed changes in the order in which they were typed.
+//! The journal: typed changes in the order in which they were typed, and the ways back and forth in it.
+//!
+//! Pure: it knows neither a database nor a file. Whoever changes it elsewhere than at its end can be told by
+//! [`Journal::generation`].
 
 use crate::model::{Catalog, EntityId, Value};
 use crate::text::Place;
@@ -17,6 +20,9 @@ pub enum Change {
         values: Vec<Value>,
         /// The database gave the key when the change was tried out, so another one will do as well.
         given: bool,
+        /// The whole row as the database made it when the change was tried out, in the order of the table's columns;
+        /// none where it was not tried out. For reads: it is not sent.
+        row: Option<Rc<[Value]>>,
     },
     /// New values for a row.
     Update {
@@ -74,6 +80,285 @@ pub struct Entry {
     pub place: Option<Place>,
     /// Its changes; several for `set ... where` and `delete ... with`.
     pub changes: Vec<Change>,
+    /// What the database will do because of them (`ON DELETE`). For reads: it is not sent.
+    pub effects: Vec<Change>,
+}
+
+impl Entry {
+    /// Takes changes out, by their places. What the database would do because of them is worked out anew by whoever
+    /// needs it: where any is taken out, nothing is said of it.
+    pub fn take_out(&mut self, places: &std::collections::BTreeSet<usize>) {
+        if places.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        self.changes.retain(|_| {
+            at += 1;
+            !places.contains(&(at - 1))
+        });
+        if self.changes.is_empty() {
+            self.effects.clear();
+        }
+    }
+}
+
+/// A step that was taken back.
+#[derive(Debug)]
+enum Undone {
+    /// An entry.
+    Entry(Entry),
+    /// An edit of the whole journal; what it was after it.
+    Edit(Vec<Entry>),
+    /// A rollback.
+    Rollback,
+}
+
+/// A place in the journal with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Savepoint {
+    name: String,
+    entries: usize,
+    edits: usize,
+}
+
+/// What can be taken back and brought back.
+#[derive(Debug, Default)]
+struct Steps {
+    entries: Vec<Entry>,
+    undone: Vec<Undone>,
+    /// Journals before they were edited other than at their end, with the length that each edit left.
+    edits: Vec<(usize, Vec<Entry>)>,
+    savepoints: Vec<Savepoint>,
+}
+
+/// The journal of a session.
+#[derive(Debug, Default)]
+pub struct Journal {
+    steps: Steps,
+    /// What a rollback discarded, until something else is staged.
+    rolled_back: Option<Box<Steps>>,
+    /// The number of the latest entry.
+    last: u32,
+    generation: u64,
+}
+
+impl Journal {
+    /// The entries, oldest first.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.steps.entries
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.entries.is_empty()
+    }
+
+    /// All changes, oldest first.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.steps.entries.iter().flat_map(|entry| &entry.changes)
+    }
+
+    /// A number that grows whenever entries change other than by one more at the end.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The number that the next entry will have.
+    #[must_use]
+    pub const fn next_number(&self) -> u32 {
+        self.last + 1
+    }
+
+    /// Adds an entry, which gets the next number. What was undone or rolled back cannot come back from here on.
+    pub fn push(&mut self, mut entry: Entry) {
+        self.last += 1;
+        entry.number = self.last;
+        self.steps.undone.clear();
+        self.rolled_back = None;
+        self.steps.entries.push(entry);
+    }
+
+    /// Takes an entry out, for good: it is no step that `undo` knows.
+    pub fn remove(&mut self, at: usize) -> Entry {
+        self.generation += 1;
+        self.steps.entries.remove(at)
+    }
+
+    /// An entry, to note what the database gave for it.
+    pub fn entry_mut(&mut self, at: usize) -> &mut Entry {
+        &mut self.steps.entries[at]
+    }
+
+    /// One step back; false when there is none.
+    fn back(&mut self) -> bool {
+        let steps = &mut self.steps;
+        if let Some((at, _)) = steps.edits.last()
+            && *at == steps.entries.len()
+            && let Some((_, before)) = steps.edits.pop()
+        {
+            let after = std::mem::replace(&mut steps.entries, before);
+            steps.undone.push(Undone::Edit(after));
+        } else if let Some(entry) = steps.entries.pop() {
+            steps.undone.push(Undone::Entry(entry));
+        } else if let Some(before) = self.rolled_back.take() {
+            *steps = *before;
+            steps.undone.push(Undone::Rollback);
+        } else {
+            return false;
+        }
+        let (entries, edits) = (self.steps.entries.len(), self.steps.edits.len());
+        self.steps.savepoints.retain(|place| place.edits < edits || (place.edits == edits && place.entries <= entries));
+        self.generation += 1;
+        true
+    }
+
+    /// Takes back the last `count` steps; gives how many there were to take.
+    pub fn undo(&mut self, count: usize) -> usize {
+        (0..count).take_while(|_| self.back()).count()
+    }
+
+    /// Brings back the last `count` steps that were taken back; gives how many there were.
+    pub fn redo(&mut self, count: usize) -> usize {
+        let mut done = 0;
+        while done < count
+            && let Some(step) = self.steps.undone.pop()
+        {
+            match step {
+                Undone::Entry(entry) => self.steps.entries.push(entry),
+                Undone::Edit(after) => {
+                    let before = std::mem::replace(&mut self.steps.entries, after);
+                    self.steps.edits.push((self.steps.entries.len(), before));
+                }
+                Undone::Rollback => self.rolled_back = Some(Box::new(std::mem::take(&mut self.steps))),
+            }
+            self.generation += 1;
+            done += 1;
+        }
+        done
+    }
+
+    /// Discards all entries, as a step that `undo` takes back until something else is staged.
+    pub fn roll_back(&mut self) {
+        self.generation += 1;
+        if !self.is_empty() {
+            self.rolled_back = Some(Box::new(std::mem::take(&mut self.steps)));
+        }
+    }
+
+    /// Forgets all entries: they are written. Nothing before this can be undone.
+    pub fn written(&mut self) {
+        self.generation += 1;
+        self.steps = Steps::default();
+        self.rolled_back = None;
+    }
+
+    /// Forgets the changes of some tables: they are written. Nothing before this can be undone.
+    pub fn written_only(&mut self, written: impl Fn(EntityId) -> bool) {
+        let mut entries = std::mem::take(&mut self.steps.entries);
+        for entry in &mut entries {
+            entry.changes.retain(|change| !written(change.entity()));
+            entry.effects.retain(|change| !written(change.entity()));
+        }
+        entries.retain(|entry| !entry.changes.is_empty());
+        self.written();
+        self.steps.entries = entries;
+    }
+
+    /// Puts other entries in place of all, as one step that `undo` takes back.
+    pub fn edit(&mut self, entries: Vec<Entry>) {
+        self.generation += 1;
+        self.rolled_back = None;
+        let before = std::mem::replace(&mut self.steps.entries, entries);
+        self.steps.undone.clear();
+        self.steps.edits.push((self.steps.entries.len(), before));
+    }
+
+    /// Names the place that the journal has reached; a name that is used again moves.
+    pub fn savepoint(&mut self, name: &str) {
+        let steps = &mut self.steps;
+        steps.savepoints.retain(|place| place.name != name);
+        steps.savepoints.push(Savepoint {
+            name: name.to_owned(),
+            entries: steps.entries.len(),
+            edits: steps.edits.len(),
+        });
+    }
+
+    /// Names of savepoints, oldest first.
+    pub fn savepoints(&self) -> impl Iterator<Item = &str> {
+        self.steps.savepoints.iter().map(|place| place.name.as_str())
+    }
+
+    /// Takes back everything since a savepoint, which stays; gives how many steps that were, none where there is no
+    /// savepoint of that name.
+    pub fn back_to(&mut self, name: &str) -> Option<usize> {
+        let place = self.steps.savepoints.iter().find(|place| place.name == name)?.clone();
+        let mut steps = 0;
+        while (self.steps.edits.len() > place.edits || self.steps.entries.len() > place.entries) && self.back() {
+            steps += 1;
+        }
+        Some(steps)
+    }
+
+    /// Does something to every list of entries, also to those that were taken back and may come again. `work` is told
+    /// whether entries before these were there too.
+    pub fn rewrite(&mut self, mut work: impl FnMut(&mut [Entry], bool)) {
+        self.generation += 1;
+        for steps in [Some(&mut self.steps), self.rolled_back.as_deref_mut()].into_iter().flatten() {
+            work(&mut steps.entries, false);
+            for (_, before) in &mut steps.edits {
+                work(before, false);
+            }
+            for step in &mut steps.undone {
+                match step {
+                    Undone::Entry(entry) => work(std::slice::from_mut(entry), true),
+                    Undone::Edit(after) => work(after, false),
+                    Undone::Rollback => {}
+                }
+            }
+        }
+    }
+
+    /// Puts a translation in place of every entry, also of those that were taken back and may come again.
+    ///
+    /// # Errors
+    /// What `translate` objects to; nothing is changed then.
+    pub fn translate<E>(&mut self, translate: impl Fn(&Entry) -> Result<Entry, E>) -> Result<(), E> {
+        let steps = self.steps.translated(&translate)?;
+        let before = self.rolled_back.as_ref().map(|steps| steps.translated(&translate)).transpose()?;
+        self.steps = steps;
+        self.rolled_back = before.map(Box::new);
+        self.generation += 1;
+        Ok(())
+    }
+}
+
+impl Steps {
+    fn translated<E>(&self, translate: &impl Fn(&Entry) -> Result<Entry, E>) -> Result<Self, E> {
+        let all = |entries: &[Entry]| entries.iter().map(translate).collect::<Result<Vec<_>, E>>();
+        let undone = |step: &Undone| {
+            Ok(match step {
+                Undone::Entry(entry) => Undone::Entry(translate(entry)?),
+                Undone::Edit(after) => Undone::Edit(all(after)?),
+                Undone::Rollback => Undone::Rollback,
+            })
+        };
+        Ok(Self {
+            entries: all(&self.entries)?,
+            undone: self.undone.iter().map(undone).collect::<Result<_, E>>()?,
+            edits: self.edits.iter().map(|(at, before)| Ok((*at, all(before)?))).collect::<Result<_, E>>()?,
+            savepoints: self.savepoints.clone(),
+        })
+    }
 }
 
 /// How many records are added, changed and deleted.

@@ -10,32 +10,36 @@ mod history;
 pub mod journal;
 pub mod net;
 mod number;
-mod own;
 pub mod recovery;
 mod reload;
 mod renumber;
-mod stretch;
+mod seen;
+mod sets;
+mod stage;
+mod touch;
 mod typed;
 
-pub use conflict::Conflict;
-pub use own::is_exact;
+pub use conflict::{Conflict, Settled};
 pub use renumber::Renumbered;
+pub use seen::is_exact;
 pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
 use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{Select, Statement};
 use crate::store::{Each, Store};
-use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
-use history::Savepoint;
-use journal::{Change, Counts, Entry};
+use journal::{Change, Counts, Entry, Journal};
 use net::{Net, net};
 use recovery::{Keeper, Left};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many lists of columns are shared among inserts.
 const SHAPES: usize = 16;
+
+/// How long locks of others are waited for where nothing is written, unless it is set otherwise.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// How many changes a script collects before it sends them.
 const PENDING: usize = 4_000;
@@ -43,21 +47,30 @@ const PENDING: usize = 4_000;
 /// Whether a transaction stays open while changes are staged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// No: every read applies the journal, asks, and rolls back. For a person, who thinks.
+    /// No: reads see what is staged without one. For a person, who thinks.
     No,
     /// Yes: from the first change sent to the commit. For a script, where nobody waits.
     Yes,
 }
 
-/// How many entries a terminal's session replays for each read; beyond it the transaction is held.
-const CROWD: usize = 10_000;
+/// How a session works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A person is typing: no transaction is open between commands, and objections come on the line that causes them.
+    Prompt,
+    /// The same with a transaction that is held open (`.set hold on`).
+    Held,
+    /// A script: changes are collected and sent together, in a transaction that is held open.
+    Script,
+}
 
-/// A step that was taken back.
-enum Undone {
-    /// An entry.
-    Entry(Entry),
-    /// An edit of the whole journal; what it was after it.
-    Edit(Vec<Entry>),
+/// What of the journal the open transaction has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applied {
+    /// No transaction is open.
+    Nothing,
+    /// A transaction is open, and has the entries before this one.
+    UpTo(usize),
 }
 
 /// A database with the changes staged for it: a journal of typed changes, not a transaction.
@@ -78,24 +91,14 @@ enum Undone {
 pub struct Session {
     store: Box<dyn Store>,
     catalog: Arc<Catalog>,
-    hold: Hold,
-    entries: Vec<Entry>,
-    undone: Vec<Undone>,
-    /// Journals before they were edited other than at their end, with the length that each edit left.
-    edits: Vec<(usize, Vec<Entry>)>,
-    savepoints: Vec<Savepoint>,
+    mode: Mode,
+    journal: Journal,
+    applied: Applied,
     keeper: Option<Keeper>,
     left: Vec<Left>,
-    /// A person is typing: objections come on the line that causes them.
-    eager: bool,
     sandbox: bool,
-    /// Whether the transaction is held because of the number of changes.
-    crowded: bool,
-    /// Entries before this one are applied in the open transaction.
-    flushed: usize,
-    /// Whether a transaction is open.
-    open: bool,
-    next: u32,
+    /// How long locks of others are waited for where nothing is written.
+    wait: Duration,
     warnings: Vec<String>,
     renumbered: Vec<Renumbered>,
     /// The columns of the latest inserts, to share among like ones.
@@ -103,7 +106,7 @@ pub struct Session {
     /// The same for inserts that were given their key: without it, and with it.
     keyed: Vec<(Rc<[usize]>, Rc<[usize]>)>,
     /// What is known without asking the database.
-    own: own::Own,
+    seen: seen::Seen,
     /// The clock, in UTC.
     clock: fn() -> chrono::NaiveDateTime,
 }
@@ -116,24 +119,18 @@ impl Session {
         Self {
             store,
             catalog,
-            hold,
-            entries: Vec::new(),
-            undone: Vec::new(),
-            edits: Vec::new(),
-            savepoints: Vec::new(),
+            mode: if hold == Hold::Yes { Mode::Script } else { Mode::Prompt },
+            journal: Journal::default(),
+            applied: Applied::Nothing,
             keeper: None,
             left: Vec::new(),
-            eager: hold == Hold::No,
             sandbox: false,
-            crowded: false,
-            flushed: 0,
-            open: false,
-            next: 1,
+            wait: WAIT,
             warnings: Vec::new(),
             renumbered: Vec::new(),
             shapes: Vec::new(),
             keyed: Vec::new(),
-            own: own::Own::default(),
+            seen: seen::Seen::default(),
             clock: || chrono::Utc::now().naive_utc(),
         }
     }
@@ -158,7 +155,10 @@ impl Session {
     /// Whether the transaction stays open while changes are staged.
     #[must_use]
     pub const fn hold(&self) -> Hold {
-        self.hold
+        match self.mode {
+            Mode::Prompt => Hold::No,
+            Mode::Held | Mode::Script => Hold::Yes,
+        }
     }
 
     /// Holds the transaction open from now on, or no longer.
@@ -167,9 +167,23 @@ impl Session {
     /// When the database cannot roll back.
     pub fn set_hold(&mut self, hold: Hold) -> Result<()> {
         self.end()?;
-        self.hold = hold;
-        self.crowded = false;
+        self.mode = match (hold, self.mode) {
+            (Hold::No, _) => Mode::Prompt,
+            (Hold::Yes, Mode::Script) => Mode::Script,
+            (Hold::Yes, _) => Mode::Held,
+        };
         Ok(())
+    }
+
+    /// How long locks of others are waited for while a change is tried out, or staged changes are applied for a read.
+    #[must_use]
+    pub const fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Sets how long locks of others are waited for where nothing is written.
+    pub const fn set_wait(&mut self, wait: Duration) {
+        self.wait = wait;
     }
 
     /// Refuses every commit from now on.
@@ -187,50 +201,6 @@ impl Session {
     #[must_use]
     pub fn left(&self) -> usize {
         self.left.iter().map(Left::count).sum()
-    }
-
-    /// Stages again what earlier shells have left behind. Gives how many entries that were.
-    ///
-    /// What a COMMIT was under way for is looked up first: what the database has already is not staged again.
-    ///
-    /// # Errors
-    /// `Io`, and the database's own.
-    pub fn recover(&mut self) -> Result<usize> {
-        let catalog = Arc::clone(&self.catalog);
-        let mut count = 0;
-        for left in std::mem::take(&mut self.left) {
-            let (mut entries, warnings) = left.entries(&catalog);
-            self.warnings.extend(warnings);
-            if left.committing && !entries.is_empty() {
-                self.end()?;
-                let applied: Vec<bool> =
-                    net(&entries, &catalog).iter().filter_map(|net| self.is_applied(&net.change)).collect();
-                if !applied.is_empty() && applied.iter().all(|applied| *applied) {
-                    self.warnings
-                        .push("the commit that was under way has arrived; nothing of it is staged again".into());
-                    entries.clear();
-                }
-            }
-            for entry in &mut entries {
-                entry.number = self.next;
-                self.next += 1;
-            }
-            self.apart(&mut entries)?;
-            count += entries.len();
-            self.entries.extend(entries);
-            self.keep_safe(recovery::Keeper::rewrite)?;
-            left.remove()?;
-        }
-        self.undone.clear();
-        Ok(count)
-    }
-
-    /// Does something with the recovery file, where there is one.
-    fn keep_safe(&mut self, work: impl FnOnce(&mut Keeper, &[Entry], &Catalog) -> Result<()>) -> Result<()> {
-        match &mut self.keeper {
-            Some(keeper) => work(keeper, &self.entries, &self.catalog),
-            None => Ok(()),
-        }
     }
 
     /// The models.
@@ -260,7 +230,7 @@ impl Session {
     /// ```
     pub fn connection<C: 'static>(&mut self) -> Option<&mut C> {
         // Whatever is done with it is not ours to know.
-        self.own.reset();
+        self.seen.reset();
         self.store.connection().downcast_mut()
     }
 
@@ -269,8 +239,8 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back.
     pub(crate) fn set_scripted(&mut self, scripted: bool) -> Result<()> {
-        self.set_hold(if scripted { Hold::Yes } else { Hold::No })?;
-        self.eager = !scripted;
+        self.end()?;
+        self.mode = if scripted { Mode::Script } else { Mode::Prompt };
         Ok(())
     }
 
@@ -282,49 +252,47 @@ impl Session {
 
     /// Whether a transaction is open now.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.open
+    pub fn is_open(&self) -> bool {
+        self.applied != Applied::Nothing
     }
 
     /// Whether nothing is staged.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.entries.is_empty()
+        self.journal.is_empty()
     }
 
     /// How many commands' changes are staged.
     #[must_use]
     pub fn staged(&self) -> usize {
-        self.entries.len()
+        self.journal.len()
     }
 
     /// The staged entries, oldest first.
     #[must_use]
     #[doc(hidden)]
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        self.journal.entries()
     }
 
     /// What a commit would send.
     #[must_use]
     #[doc(hidden)]
     pub fn net(&self) -> Vec<Net> {
-        net(&self.entries, &self.catalog)
+        net(self.journal.entries(), &self.catalog)
     }
 
     /// How many records a commit would add, change and delete.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        if self.hold == Hold::Yes {
-            // Sent as typed: nothing is netted.
-            for change in self.entries.iter().flat_map(|entry| &entry.changes) {
-                counts.count(change);
-            }
-        } else {
+        if self.mode == Mode::Prompt {
             for net in self.net() {
                 counts.count(&net.change);
             }
+        } else {
+            // Sent as typed: nothing is netted.
+            self.journal.changes().for_each(|change| counts.count(change));
         }
         counts
     }
@@ -354,91 +322,50 @@ impl Session {
         let mut only = Vec::with_capacity(values.len());
         only.extend(values.into_iter().map(|(_, value)| value));
         let values = only;
-        Change::Insert { entity, columns, values, given: false }
+        Change::Insert { entity, columns, values, given: false, row: None }
     }
 
-    /// Stages changes as one entry.
-    ///
-    /// Without a held transaction they are tried out at once, so that the database's own objections come now and a new
-    /// record's key is known and stays; the changes are then undone until `commit`.
+    /// Applies the journal in the open transaction; what no longer applies is skipped with a warning.
     ///
     /// # Errors
-    /// What the database objects to; nothing is staged then.
-    #[doc(hidden)]
-    pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
-        let mut entry = Entry { number: self.next, place, changes };
-        match self.hold {
-            Hold::No => {
-                self.begin(true)?;
-                let tried = self.try_out(&mut entry.changes);
-                self.end()?;
-                tried?;
-            }
-            Hold::Yes if self.eager => {
-                self.flush()?;
-                self.begin(true)?;
-                if let Err(error) = self.try_changes(&mut entry.changes) {
-                    if entry.changes.len() > 1 {
-                        // Some of it may be applied: replay what was there before.
-                        self.end()?;
-                    }
-                    return Err(error);
-                }
-            }
-            Hold::Yes => {
-                if self.entries.len() - self.flushed >= PENDING {
-                    self.flush()?;
-                }
-                self.number(&mut entry.changes)?;
-            }
-        }
-        if let Some(keeper) = &mut self.keeper {
-            keeper.append(&entry, &self.catalog)?;
-        }
-        self.undone.clear();
-        self.next += 1;
-        self.entries.push(entry);
-        self.note_staged();
-        if self.eager && self.hold == Hold::Yes {
-            self.flushed = self.entries.len();
-        } else if self.hold == Hold::No && self.entries.len() >= CROWD {
-            self.hold = Hold::Yes;
-            self.crowded = true;
-            self.warnings.push(format!(
-                "{CROWD} changes are staged: from here to the commit a transaction is held open (`.set hold off` ends that)"
-            ));
-        }
-        self.entries.last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
-    }
-
-    fn try_out(&mut self, changes: &mut [Change]) -> Result<()> {
-        self.renumber()?;
-        self.apply_staged();
-        self.try_changes(changes)
-    }
-
-    /// Applies the journal in the open transaction for a read; what no longer applies is skipped with a warning.
-    fn apply_staged(&mut self) {
-        for net in net(&self.entries, &self.catalog) {
-            if let Err(error) = self.send(&net.change) {
-                let number = self.entries[net.entry].number;
-                self.warnings.push(format!("staged change #{number} no longer applies: {}", error.message));
-            }
-        }
-    }
-
-    fn begin(&mut self, write: bool) -> Result<()> {
-        if !self.open {
-            self.store.begin(write)?;
-            self.open = true;
+    /// `Busy` when somebody else holds a lock for too long; `Connection`.
+    fn apply_staged(&mut self) -> Result<()> {
+        let nets = self.net();
+        let changes: Vec<&Change> = nets.iter().map(|net| &net.change).collect();
+        for (at, error) in self.apply(&changes)? {
+            let number = self.journal.entries()[nets[at].entry].number;
+            self.warnings.push(format!("staged change #{number} no longer applies: {}", error.message));
         }
         Ok(())
     }
 
+    /// How many entries the open transaction has.
+    const fn flushed(&self) -> usize {
+        match self.applied {
+            Applied::Nothing => 0,
+            Applied::UpTo(entries) => entries,
+        }
+    }
+
+    fn begin(&mut self, write: bool) -> Result<()> {
+        if self.applied == Applied::Nothing {
+            self.store.begin(write)?;
+            self.applied = Applied::UpTo(0);
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that is going to be rolled back: it waits for no lock longer than the bound.
+    fn begin_trial(&mut self) -> Result<()> {
+        self.end()?;
+        self.store.begin_within(self.wait)?;
+        self.applied = Applied::UpTo(0);
+        Ok(())
+    }
+
     fn end(&mut self) -> Result<()> {
-        self.own.unsent();
-        if std::mem::take(&mut self.open) {
-            self.flushed = 0;
+        self.seen.unsent();
+        if std::mem::replace(&mut self.applied, Applied::Nothing) != Applied::Nothing {
             self.store.rollback()?;
         }
         Ok(())
@@ -452,7 +379,7 @@ impl Session {
         self.end()?;
         self.begin(true)?;
         self.renumber()?;
-        self.apply_staged();
+        self.apply_staged()?;
         let result = work(&mut *self.store, &self.catalog);
         self.end()?;
         result
@@ -464,11 +391,11 @@ impl Session {
     /// # Errors
     /// `Refused` when something is staged; what `work` returns.
     pub(crate) fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
-        if !self.entries.is_empty() {
+        if !self.journal.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
         }
         self.begin(true)?;
-        self.own.reset();
+        self.seen.reset();
         work(&mut *self.store, &self.catalog)
     }
 
@@ -478,7 +405,7 @@ impl Session {
     /// # Errors
     /// The database's own.
     pub fn begin_steady(&mut self) -> Result<bool> {
-        if self.open || !self.entries.is_empty() {
+        if self.is_open() || !self.journal.is_empty() {
             return Ok(false);
         }
         self.begin(false)?;
@@ -490,12 +417,12 @@ impl Session {
     /// # Errors
     /// The database's own; nothing is written then.
     pub(crate) fn commit_direct(&mut self) -> Result<()> {
-        if self.open {
+        if self.is_open() {
             if let Err(error) = self.store.commit() {
                 self.end()?;
                 return Err(error);
             }
-            self.open = false;
+            self.applied = Applied::Nothing;
         }
         Ok(())
     }
@@ -522,37 +449,47 @@ impl Session {
     /// The database's, and whatever `each` returns.
     #[doc(hidden)]
     pub fn query(&mut self, select: &Select, each: &mut Each<'_>) -> Result<()> {
-        if self.hold == Hold::Yes {
+        if self.mode != Mode::Prompt {
             self.flush()?;
             return self.store.query(&self.catalog, &Statement::Select(select), each);
         }
         self.reading(|store, catalog| store.query(catalog, &Statement::Select(select), each))
     }
 
-    /// Does something with the database while staged changes are visible in it.
+    /// Does something with the database while staged changes are visible in it: they are applied in a transaction that is
+    /// rolled back.
     ///
     /// # Errors
     /// What `work` returns, or the database's own when the changes cannot be applied.
     pub(crate) fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
-        if self.hold == Hold::Yes {
+        if self.mode != Mode::Prompt {
             self.flush()?;
             // It may be a statement of the user's own.
-            self.own.reset();
+            self.seen.reset();
             return work(&mut *self.store, &self.catalog);
         }
-        if self.entries.is_empty() {
+        if self.journal.is_empty() {
             return work(&mut *self.store, &self.catalog);
         }
-        if let Err(error) = self.begin(true) {
-            if error.kind == ErrorKind::Busy {
-                // A read is never refused because of what is staged.
-                self.warnings.push("someone else is writing: this is the database without what is staged".into());
-                return work(&mut *self.store, &self.catalog);
+        let applied = self.begin_trial().and_then(|()| {
+            self.renumber()?;
+            self.apply_staged()
+        });
+        match applied {
+            Ok(()) => {}
+            // A read is never refused because of what is staged.
+            Err(error) if error.kind == ErrorKind::Busy => {
+                self.end()?;
+                self.warnings.push(format!(
+                    "someone else holds a lock for longer than {} s: this is the database without what is staged",
+                    self.wait.as_secs_f64()
+                ));
             }
-            return Err(error);
+            Err(error) => {
+                self.end()?;
+                return Err(error);
+            }
         }
-        self.renumber()?;
-        self.apply_staged();
         let result = work(&mut *self.store, &self.catalog);
         self.end()?;
         result

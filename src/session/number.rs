@@ -35,28 +35,28 @@ impl Session {
 
     /// Gives keys to new records of followed tables.
     pub(super) fn number(&mut self, changes: &mut [Change]) -> Result<()> {
-        if self.own.followed.is_empty() {
+        if self.seen.followed.is_empty() {
             return Ok(());
         }
         for change in changes {
-            let Change::Insert { entity, columns, values, given } = change else { continue };
+            let Change::Insert { entity, columns, values, given, .. } = change else { continue };
             let Some(key) = self.catalog.get(*entity).numbered_key() else { continue };
             if let Some(at) = columns.iter().position(|column| *column == key) {
                 if let (Some(Some(Numbers::Counted(next))), Value::Int(number)) =
-                    (self.own.followed.get_mut(entity), &values[at])
+                    (self.seen.followed.get_mut(entity), &values[at])
                     && *number >= *next
                 {
                     match number.checked_add(1) {
                         Some(after) => *next = after,
                         // Beyond the last number SQLite chooses at random.
-                        None => self.own.clear(),
+                        None => self.seen.clear(),
                     }
                 }
                 continue;
             }
             let Some(number) = self.next_number(*entity)? else { continue };
             // From now on the key is part of the change, as where it is shown.
-            *columns = self.own_columns(columns, key);
+            *columns = with_key(&mut self.keyed, columns, key);
             values.reserve_exact(1);
             values.push(Value::Int(number));
             *given = true;
@@ -64,27 +64,13 @@ impl Session {
         Ok(())
     }
 
-    /// The columns of an insert with the key behind them, shared among like ones.
-    fn own_columns(&mut self, columns: &Rc<[usize]>, key: usize) -> Rc<[usize]> {
-        let shared = self.keyed.iter().find(|(plain, _)| Rc::ptr_eq(plain, columns));
-        if let Some((_, keyed)) = shared {
-            return Rc::clone(keyed);
-        }
-        let keyed: Rc<[usize]> = columns.iter().copied().chain([key]).collect();
-        if self.keyed.len() >= SHAPES {
-            self.keyed.clear();
-        }
-        self.keyed.push((Rc::clone(columns), Rc::clone(&keyed)));
-        keyed
-    }
-
     fn next_number(&mut self, entity: EntityId) -> Result<Option<i64>> {
-        let asked = match self.own.followed.get_mut(&entity) {
+        let asked = match self.seen.followed.get_mut(&entity) {
             None | Some(None) => return Ok(None),
             Some(Some(Numbers::Counted(next))) => {
                 let number = *next;
                 let Some(after) = next.checked_add(1) else {
-                    self.own.clear();
+                    self.seen.clear();
                     return Ok(None);
                 };
                 *next = after;
@@ -106,13 +92,26 @@ impl Session {
         };
         if keys.is_empty() {
             // No sequence of its own: the database numbers as ever, and is asked.
-            self.own.clear();
-            self.own.plain = Some(false);
+            self.seen.clear();
+            self.seen.plain = Some(false);
             return Ok(None);
         }
         let mut keys = VecDeque::from(keys);
         let number = keys.pop_front();
-        self.own.followed.insert(entity, Some(Numbers::Reserved(keys, asked + count)));
+        self.seen.followed.insert(entity, Some(Numbers::Reserved(keys, asked + count)));
         Ok(number)
     }
+}
+
+/// The columns of an insert with the key behind them, shared among like ones.
+pub(super) fn with_key(known: &mut Vec<(Rc<[usize]>, Rc<[usize]>)>, columns: &Rc<[usize]>, key: usize) -> Rc<[usize]> {
+    if let Some((_, keyed)) = known.iter().find(|(plain, _)| Rc::ptr_eq(plain, columns)) {
+        return Rc::clone(keyed);
+    }
+    let keyed: Rc<[usize]> = columns.iter().copied().chain([key]).collect();
+    if known.len() >= SHAPES {
+        known.clear();
+    }
+    known.push((Rc::clone(columns), Rc::clone(&keyed)));
+    keyed
 }

@@ -257,9 +257,11 @@ fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
                 |values: &[(usize, Value)]| pairs(entity, values.iter().map(|(at, value)| (*at, value)), catalog);
             let key = |key: &[Value]| key.iter().map(value_to_json).collect::<Vec<_>>();
             match change {
-                Change::Insert { columns, values, given, .. } => json!({
-                    "add": table, "values": pairs(entity, columns.iter().copied().zip(values), catalog), "given": given,
-                }),
+                Change::Insert { columns, values, given, row, .. } => {
+                    let row = row.as_ref().map(|row| pairs(entity, row.iter().enumerate(), catalog));
+                    let values = pairs(entity, columns.iter().copied().zip(values), catalog);
+                    json!({ "add": table, "values": values, "given": given, "row": row })
+                }
                 Change::Update { key: row, set, base, .. } => {
                     json!({ "set": table, "key": key(row), "values": listed(set), "base": listed(base) })
                 }
@@ -275,6 +277,17 @@ fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
         }),
         None => json!({ "number": entry.number, "changes": changes }),
     }
+}
+
+/// The whole row of a new record, where it is on record for just these columns.
+fn whole(json: Option<&Json>, model: &crate::model::Entity) -> Option<Rc<[Value]>> {
+    let map = json?.as_object()?;
+    let value = |column: &crate::model::Column| match map.get(&column.name)? {
+        // A secret is not kept, so it is not shown.
+        hidden if hidden.get("masked").is_some() => Some(Value::Null),
+        json => value_from_json(json),
+    };
+    model.columns.iter().map(value).collect()
 }
 
 fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Result<Entry> {
@@ -314,7 +327,8 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
             "add" => {
                 let (columns, values): (Vec<usize>, Vec<Value>) = listed("values", true)?.into_iter().unzip();
                 let given = change.get("given").and_then(Json::as_bool).unwrap_or(false);
-                Change::Insert { entity, columns: Rc::from(columns), values, given }
+                let row = whole(change.get("row"), model);
+                Change::Insert { entity, columns: Rc::from(columns), values, given, row }
             }
             "set" => {
                 // Only what has both its values: a secret has one or none.
@@ -335,5 +349,5 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
         column: 1,
     });
     let number = line.get("number").and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    Ok(Entry { number, place, changes: read })
+    Ok(Entry { number, place, changes: read, effects: Vec::new() })
 }

@@ -1,7 +1,7 @@
 //! A schema that was read again: staged changes keep their meaning by the names of tables and columns.
 
+use super::Session;
 use super::journal::{Change, Entry};
-use super::{Session, Undone};
 use crate::model::{Catalog, EntityId, Value};
 use crate::{Error, ErrorKind, Result};
 use std::sync::Arc;
@@ -20,36 +20,21 @@ impl Session {
     pub(crate) fn set_catalog(&mut self, catalog: Arc<Catalog>) -> Result<()> {
         let old = Arc::clone(&self.catalog);
         let moved = Moved { from: &old, to: &catalog };
-        let entries = moved.entries(&self.entries)?;
-        let edits =
-            self.edits.iter().map(|(at, before)| Ok((*at, moved.entries(before)?))).collect::<Result<Vec<_>>>()?;
-        let undone = self
-            .undone
-            .iter()
-            .map(|step| {
-                Ok(match step {
-                    Undone::Entry(entry) => Undone::Entry(moved.entry(entry)?),
-                    Undone::Edit(after) => Undone::Edit(moved.entries(after)?),
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        self.journal.translate(|entry| moved.entry(entry))?;
         self.end()?;
-        (self.entries, self.edits, self.undone, self.catalog) = (entries, edits, undone, catalog);
+        self.catalog = catalog;
         self.shapes.clear();
         self.keyed.clear();
-        self.own.reset();
+        self.seen.reset();
         Ok(())
     }
 }
 
 impl Moved<'_> {
-    fn entries(&self, entries: &[Entry]) -> Result<Vec<Entry>> {
-        entries.iter().map(|entry| self.entry(entry)).collect()
-    }
-
     fn entry(&self, entry: &Entry) -> Result<Entry> {
         let changes = entry.changes.iter().map(|change| self.change(change)).collect::<Result<_>>()?;
-        Ok(Entry { number: entry.number, place: entry.place.clone(), changes })
+        let effects = entry.effects.iter().map(|change| self.change(change)).collect::<Result<_>>()?;
+        Ok(Entry { number: entry.number, place: entry.place.clone(), changes, effects })
     }
 
     fn entity(&self, id: EntityId) -> Result<EntityId> {
@@ -83,6 +68,8 @@ impl Moved<'_> {
                 columns: columns.iter().map(|at| self.column(from, to, *at)).collect::<Result<_>>()?,
                 values: values.clone(),
                 given: *given,
+                // Columns may have come, with values that are not known.
+                row: None,
             },
             Change::Update { key, set, base, .. } => Change::Update {
                 entity: to,

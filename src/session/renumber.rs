@@ -1,7 +1,7 @@
 //! Keys that the database gave and someone else took meanwhile: a new one is given, and said.
 
+use super::Session;
 use super::journal::{Change, Entry};
-use super::{Session, Undone};
 use crate::Result;
 use crate::language::ast::Function;
 use crate::language::quote::quote_value;
@@ -32,7 +32,7 @@ impl Session {
     pub(super) fn renumber(&mut self) -> Result<()> {
         let mut given: HashMap<EntityId, Vec<i64>> = HashMap::new();
         let mut freed: HashSet<(EntityId, i64)> = HashSet::new();
-        for change in self.entries.iter().flat_map(|entry| &entry.changes) {
+        for change in self.journal.changes() {
             match change {
                 // A row that is to go gives its key back, and the database may hand it out again.
                 Change::Delete { entity, key, .. } => {
@@ -78,7 +78,7 @@ impl Session {
             });
             keys.collect()
         };
-        let (ours, theirs) = (given(&self.entries), given(entries));
+        let (ours, theirs) = (given(self.journal.entries()), given(entries));
         for (entity, old) in theirs.iter().copied().filter(|key| ours.contains(key)) {
             let staged = ours.iter().chain(&theirs).filter(|(other, _)| *other == entity).map(|(_, key)| *key).max();
             let mut new = self.greatest(entity)?.max(staged.unwrap_or(0)) + 1;
@@ -146,17 +146,8 @@ impl Session {
     fn replace_key(&mut self, entity: EntityId, old: &Value, new: &Value) {
         let catalog = std::sync::Arc::clone(&self.catalog);
         let swap = Swap { catalog: &catalog, entity, old, new };
-        swap.apply(&mut self.entries, false);
         // What was undone, and what edits replaced, may come back.
-        for (_, before) in &mut self.edits {
-            swap.apply(before, false);
-        }
-        for step in &mut self.undone {
-            match step {
-                Undone::Entry(entry) => swap.apply(std::slice::from_mut(entry), true),
-                Undone::Edit(after) => swap.apply(after, false),
-            }
-        }
+        self.journal.rewrite(|entries, begun| swap.apply(entries, begun));
         let name = &self.catalog.get(entity).name;
         self.warnings.push(format!(
             "the new {name} {} is {name} {} now: someone else took the key meanwhile",
@@ -179,16 +170,24 @@ impl Swap<'_> {
     /// Only what follows the staged record can mean it, unless it is known to have come before.
     fn apply(&self, entries: &mut [Entry], mut begun: bool) {
         let Some(key) = self.catalog.get(self.entity).numbered_key() else { return };
-        for change in entries.iter_mut().flat_map(|entry| &mut entry.changes) {
+        let changes = entries.iter_mut().flat_map(|entry| entry.changes.iter_mut().chain(&mut entry.effects));
+        for change in changes {
             let owner = change.entity();
             match change {
-                Change::Insert { columns, values, given, .. } => {
+                Change::Insert { columns, values, given, row, .. } => {
                     begun |= owner == self.entity
                         && *given
                         && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == self.old);
                     if begun {
                         for (column, value) in columns.iter().zip(values) {
                             self.replace(owner, *column, key, value);
+                        }
+                        if let Some(row) = row {
+                            let mut known = row.to_vec();
+                            for (column, value) in known.iter_mut().enumerate() {
+                                self.replace(owner, column, key, value);
+                            }
+                            *row = known.into();
                         }
                     }
                 }

@@ -211,7 +211,7 @@ impl Session {
     /// How far what was changed has come.
     #[must_use]
     pub fn state(&self) -> State {
-        match (self.is_clean(), self.open && self.flushed > 0) {
+        match (self.is_clean(), self.flushed() > 0) {
             (true, _) => State::Clean,
             (false, true) => State::Flushed,
             (false, false) => State::Staged,

@@ -120,8 +120,9 @@ impl PgStore {
             failure_aborts: true,
             sequences: true,
             binary_order: false,
-            batch: 1_000,
+            batch: 10_000,
             max_binds: 60_000,
+            arrays: true,
         };
         Self { connection, url, migrations: None, folder: None, echo: None, facts, read_only: false, process }
     }
@@ -247,6 +248,13 @@ impl Store for PgStore {
             (true, true) => "BEGIN READ ONLY",
             (true, false) => "BEGIN",
         })
+    }
+
+    fn begin_within(&mut self, wait: std::time::Duration) -> Result<()> {
+        // Both in one message. <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT>: in
+        // milliseconds, of which 0 would wait for ever.
+        let sql = format!("BEGIN; SET LOCAL lock_timeout = {}", wait.as_millis().max(1));
+        self.connection.batch_execute(&sql).map_err(|e| translate(&e))
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -116,6 +116,7 @@ impl SqliteStore {
             binary_order: true,
             batch: 200,
             max_binds: 30_000,
+            arrays: false,
         };
         Self { handle, connection, migrations: None, folder: None, guard: None, echo: None, facts }
     }
@@ -271,6 +272,19 @@ impl Store for SqliteStore {
 
     fn begin(&mut self, write: bool) -> Result<()> {
         self.own(if write { "BEGIN IMMEDIATE" } else { "BEGIN" })
+    }
+
+    fn begin_within(&mut self, wait: std::time::Duration) -> Result<()> {
+        // One lock for all: once it is had, no statement waits any more.
+        let before: i32 =
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("timeout FROM pragma_busy_timeout"))
+                .get_result(&mut self.connection)
+                .map_err(|e| translate(&e))?;
+        let within = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).min(before);
+        self.batch(&format!("PRAGMA busy_timeout = {within}"))?;
+        let begun = self.begin(true);
+        self.batch(&format!("PRAGMA busy_timeout = {before}"))?;
+        begun
     }
 
     fn commit(&mut self) -> Result<()> {

@@ -6,7 +6,7 @@
 
 use super::journal::{Change, Entry};
 use super::number::Numbers;
-use super::{Hold, Session};
+use super::{Mode, Session};
 use crate::Result;
 use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Value};
 use crate::plan::query::Statement;
@@ -78,7 +78,7 @@ impl Hasher for Hashed {
 
 /// What is known of records in the transaction that is open.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(super) struct Seen {
     /// Whether changes do only what they say (no triggers and the like), once that was asked.
     pub(super) plain: Option<bool>,
     /// Tables whose new records are known from the place in the journal where they were referred to first.
@@ -93,7 +93,7 @@ pub(super) struct Own {
     hasher: RandomState,
 }
 
-impl Own {
+impl Seen {
     /// Forgets all records.
     pub(super) fn clear(&mut self) {
         if !self.followed.is_empty() || !self.known.is_empty() {
@@ -166,12 +166,12 @@ fn given<'v>(columns: &[usize], values: &'v [Value], column: usize) -> Option<&'
 impl Session {
     /// Whether records may be known: in a script's held transaction.
     fn remembers(&self) -> bool {
-        self.hold == Hold::Yes && !self.eager
+        self.mode == Mode::Script
     }
 
     /// Whether changes do only what they say in this database.
     pub(super) fn is_plain(&mut self) -> Result<bool> {
-        if let Some(plain) = self.own.plain {
+        if let Some(plain) = self.seen.plain {
             return Ok(plain);
         }
         let plain = self.guarded(|session| session.store.is_plain());
@@ -180,25 +180,25 @@ impl Session {
             // Where that cannot be told, nothing is taken for granted.
             plain => plain.unwrap_or(false),
         };
-        self.own.plain = Some(plain);
+        self.seen.plain = Some(plain);
         Ok(plain)
     }
 
     fn known(&self, entity: EntityId, by: &[(usize, Value)]) -> Option<Known> {
         let [(column, value)] = by else { return None };
-        if self.own.known.is_empty() {
+        if self.seen.known.is_empty() {
             return None;
         }
-        let known = *self.own.known.get(&self.own.slot(entity, *column, value)?)?;
+        let known = *self.seen.known.get(&self.seen.slot(entity, *column, value)?)?;
         let same = match known.source() {
-            Source::Entry(at) => match self.entries.get(at)?.changes.as_slice() {
+            Source::Entry(at) => match self.journal.entries().get(at)?.changes.as_slice() {
                 [Change::Insert { entity: other, columns, values, .. }] => {
                     *other == entity && given(columns, values, *column) == Some(value)
                 }
                 _ => false,
             },
             Source::Row(at) => {
-                let (other, values) = self.own.rows.get(at)?;
+                let (other, values) = self.seen.rows.get(at)?;
                 *other == entity && values[*column] == *value
             }
         };
@@ -240,11 +240,13 @@ impl Session {
     fn values(&self, known: Known, wanted: &[usize]) -> Option<Vec<Value>> {
         match known.source() {
             Source::Row(at) => {
-                let (_, values) = self.own.rows.get(at)?;
+                let (_, values) = self.seen.rows.get(at)?;
                 Some(wanted.iter().map(|column| values[*column].clone()).collect())
             }
             Source::Entry(at) => {
-                let [Change::Insert { entity, columns, values, .. }] = self.entries.get(at)?.changes.as_slice() else {
+                let [Change::Insert { entity, columns, values, .. }] =
+                    self.journal.entries().get(at)?.changes.as_slice()
+                else {
                     return None;
                 };
                 let model = self.catalog.get(*entity);
@@ -275,13 +277,13 @@ impl Session {
             found = Some(cells.iter().map(|cell| cell.to_value()).collect::<Vec<Value>>());
             Ok(false)
         };
-        if self.hold == Hold::No {
+        if self.mode == Mode::Prompt {
             self.query(&select, &mut take)?;
             return Ok(found);
         }
         self.before_look_up(entity)?;
         self.store.query(&self.catalog, &Statement::Select(&select), &mut take)?;
-        if found.is_none() && self.flushed < self.entries.len() {
+        if found.is_none() && self.flushed() < self.journal.len() {
             // Before it is said that there is no such record: what is wrong with an earlier line comes first.
             self.flush()?;
             self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
@@ -298,13 +300,13 @@ impl Session {
     /// # Errors
     /// The database's objection to what is pending.
     fn before_look_up(&mut self, entity: EntityId) -> Result<()> {
-        if self.flushed == self.entries.len() {
+        if self.flushed() == self.journal.len() {
             return Ok(());
         }
-        if self.remembers() && self.open && self.is_plain()? {
+        if self.remembers() && self.is_open() && self.is_plain()? {
             // A new record of a followed table is known, or is not the one that is looked for.
-            let followed = self.own.followed.contains_key(&entity);
-            if let Some(tables) = &self.own.pending
+            let followed = self.seen.followed.contains_key(&entity);
+            if let Some(tables) = &self.seen.pending
                 && (followed || !tables.contains(&entity))
             {
                 return Ok(());
@@ -318,24 +320,24 @@ impl Session {
     /// # Errors
     /// The database's own.
     fn after_look_up(&mut self, entity: EntityId, found: Option<&[Value]>) -> Result<()> {
-        if !self.remembers() || !self.open || !self.is_plain()? {
+        if !self.remembers() || !self.is_open() || !self.is_plain()? {
             return Ok(());
         }
         self.follow(entity)?;
-        let Some(values) = found.filter(|_| self.own.rows.len() < ROWS) else { return Ok(()) };
-        let Some(known) = Known::new(Source::Row(self.own.rows.len())) else { return Ok(()) };
+        let Some(values) = found.filter(|_| self.seen.rows.len() < ROWS) else { return Ok(()) };
+        let Some(known) = Known::new(Source::Row(self.seen.rows.len())) else { return Ok(()) };
         for column in by_columns(self.catalog.get(entity)) {
-            if let Some(slot) = self.own.slot(entity, column, &values[column]) {
-                self.own.known.insert(slot, known);
+            if let Some(slot) = self.seen.slot(entity, column, &values[column]) {
+                self.seen.known.insert(slot, known);
             }
         }
-        self.own.rows.push((entity, values.to_vec()));
+        self.seen.rows.push((entity, values.to_vec()));
         Ok(())
     }
 
     /// From here on each new record of a table has a key, and is known by it.
     fn follow(&mut self, entity: EntityId) -> Result<()> {
-        if self.own.followed.contains_key(&entity) {
+        if self.seen.followed.contains_key(&entity) {
             return Ok(());
         }
         let model = self.catalog.get(entity);
@@ -350,38 +352,38 @@ impl Session {
             let Some(numbers) = self.numbers(entity)? else { return Ok(()) };
             Some(numbers)
         };
-        self.own.followed.insert(entity, numbers);
+        self.seen.followed.insert(entity, numbers);
         Ok(())
     }
 
     /// The last entry of the journal was staged: what is known follows.
     pub(super) fn note_staged(&mut self) {
-        if let Some(entry) = self.entries.last() {
-            self.own.pend(&entry.changes);
+        if let Some(entry) = self.journal.entries().last() {
+            self.seen.pend(&entry.changes);
         }
-        if self.own.followed.is_empty() && self.own.known.is_empty() {
+        if self.seen.followed.is_empty() && self.seen.known.is_empty() {
             return;
         }
-        let Some(at) = self.entries.len().checked_sub(1) else { return };
+        let Some(at) = self.journal.len().checked_sub(1) else { return };
         let catalog = Arc::clone(&self.catalog);
-        let single = self.entries[at].changes.len() == 1;
-        for index in 0..self.entries[at].changes.len() {
-            match &self.entries[at].changes[index] {
+        let single = self.journal.entries()[at].changes.len() == 1;
+        for index in 0..self.journal.entries()[at].changes.len() {
+            match &self.journal.entries()[at].changes[index] {
                 Change::Insert { entity, columns, values, .. } => {
-                    if !self.own.followed.contains_key(entity) {
+                    if !self.seen.followed.contains_key(entity) {
                         continue;
                     }
                     if !single {
                         // A place in the journal names no more than the entry.
-                        self.own.clear();
+                        self.seen.clear();
                         return;
                     }
                     let model = catalog.get(*entity);
                     let Some(known) = Known::new(Source::Entry(at)) else { continue };
                     for column in by_columns(model) {
                         let value = given(columns, values, column);
-                        if let Some(slot) = value.and_then(|value| self.own.slot(*entity, column, value)) {
-                            self.own.known.insert(slot, known);
+                        if let Some(slot) = value.and_then(|value| self.seen.slot(*entity, column, value)) {
+                            self.seen.known.insert(slot, known);
                         }
                     }
                 }
@@ -390,7 +392,7 @@ impl Session {
                     let named = set.iter().any(|(column, _)| is_referred(*column, *entity, &catalog));
                     let lasting = set.iter().any(|(column, _)| Some(*column) == model.natural_key);
                     if named || key.len() != 1 {
-                        self.own.clear();
+                        self.seen.clear();
                         return;
                     }
                     let (entity, value) = (*entity, key[0].clone());
@@ -401,7 +403,7 @@ impl Session {
                         other.foreign_keys.iter().any(|foreign| foreign.to == *entity && spreads(foreign))
                     });
                     if spreads || key.len() != 1 {
-                        self.own.clear();
+                        self.seen.clear();
                         return;
                     }
                     let (entity, value) = (*entity, key[0].clone());
@@ -417,10 +419,10 @@ impl Session {
         let catalog = Arc::clone(&self.catalog);
         for column in by_columns(catalog.get(entity)) {
             let value = self.values(known, &[column]);
-            let Some(slot) = value.and_then(|value| self.own.slot(entity, column, &value[0])) else { continue };
-            match self.own.known.get_mut(&slot) {
+            let Some(slot) = value.and_then(|value| self.seen.slot(entity, column, &value[0])) else { continue };
+            match self.seen.known.get_mut(&slot) {
                 Some(other) if other.source() == known.source() && keep => *other = other.in_part(),
-                Some(other) if other.source() == known.source() => drop(self.own.known.remove(&slot)),
+                Some(other) if other.source() == known.source() => drop(self.seen.known.remove(&slot)),
                 _ => {}
             }
         }
@@ -428,21 +430,16 @@ impl Session {
 }
 
 /// Whether deleting what a foreign key refers to does more than be refused.
-pub(super) fn spreads(foreign: &crate::model::ForeignKey) -> bool {
+fn spreads(foreign: &crate::model::ForeignKey) -> bool {
     foreign.on_delete != crate::model::ReferentialAction::Restrict
 }
 
 /// Whether a column is part of its table's key, or foreign keys refer to it.
-pub(super) fn is_referred(column: usize, entity: EntityId, catalog: &Catalog) -> bool {
+fn is_referred(column: usize, entity: EntityId, catalog: &Catalog) -> bool {
     catalog.get(entity).key.contains(&column)
         || catalog.iter().any(|(_, other)| {
             other.foreign_keys.iter().any(|foreign| foreign.to == entity && foreign.to_columns.contains(&column))
         })
-}
-
-/// Whether an insert leaves its key to the database.
-pub(super) fn is_unnumbered(model: &Entity, columns: &[usize]) -> bool {
-    model.numbered_key().is_some_and(|key| !columns.contains(&key))
 }
 
 /// Whether a key was handed out for any of these.

@@ -1,0 +1,96 @@
+//! Which changes go in one statement: those that differ only in values, in as few sets as their order allows.
+
+use super::journal::Change;
+use super::touch::{Role, Touch, Touches};
+use crate::model::{Catalog, EntityId};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What the changes of a set have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Shape {
+    /// New records with values for the same columns.
+    Insert(EntityId, Rc<[usize]>),
+    /// New values for the same columns, read with the same columns.
+    Update(EntityId, Box<[usize]>, Box<[usize]>),
+    /// Records to go, read with the same columns.
+    Delete(EntityId, Box<[usize]>),
+}
+
+impl Shape {
+    fn of(change: &Change) -> Self {
+        let columns = |values: &[(usize, crate::model::Value)]| values.iter().map(|(column, _)| *column).collect();
+        match change {
+            Change::Insert { entity, columns, .. } => Self::Insert(*entity, Rc::clone(columns)),
+            Change::Update { entity, set, base, .. } => Self::Update(*entity, columns(set), columns(base)),
+            Change::Delete { entity, base, .. } => Self::Delete(*entity, columns(base)),
+        }
+    }
+
+    const fn is_insert(&self) -> bool {
+        matches!(self, Self::Insert(..))
+    }
+}
+
+/// The set that touched a slot last, by role.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    changes: Option<usize>,
+    edits: Option<usize>,
+    refers: Option<usize>,
+}
+
+/// Sorts changes into sets. `plain` says that changes do only what they say: no triggers and the like can tell in which
+/// order they come. The sets are to be sent in this order; each holds the places of its changes in the list, in order.
+#[must_use]
+pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, plain: bool) -> Vec<Vec<usize>> {
+    let mut sets: Vec<Vec<usize>> = Vec::new();
+    let mut shapes: Vec<Shape> = Vec::new();
+    let mut latest: HashMap<Shape, usize> = HashMap::new();
+    let mut touches = Touches::new(catalog);
+    let mut slots: HashMap<u64, Last> = HashMap::new();
+    let mut list: Vec<Touch> = Vec::new();
+    for (at, change) in changes.enumerate() {
+        let shape = Shape::of(change);
+        let mut place = None;
+        if plain {
+            touches.of(change, &mut list);
+            // Behind every set that it must not overtake; new records may share one with what they refer to.
+            let bound = list.iter().filter_map(|touch| bound(slots.get(&touch.slot)?, touch.role)).max();
+            place = latest.get(&shape).copied().filter(|set| match bound {
+                None => true,
+                Some(bound) => *set > bound || (*set == bound && shape.is_insert()),
+            });
+        } else if shapes.last() == Some(&shape) {
+            place = Some(shapes.len() - 1);
+        }
+        let place = place.unwrap_or_else(|| {
+            sets.push(Vec::new());
+            shapes.push(shape.clone());
+            latest.insert(shape, sets.len() - 1);
+            sets.len() - 1
+        });
+        sets[place].push(at);
+        if plain {
+            for touch in &list {
+                let last = slots.entry(touch.slot).or_default();
+                let role = match touch.role {
+                    Role::Gives | Role::Takes => &mut last.changes,
+                    Role::Edits => &mut last.edits,
+                    Role::Refers => &mut last.refers,
+                };
+                *role = (*role).max(Some(place));
+            }
+        }
+    }
+    sets
+}
+
+/// The last set that touched a slot in a role that must come before this one.
+fn bound(last: &Last, role: Role) -> Option<usize> {
+    match role {
+        Role::Gives | Role::Takes => last.changes.max(last.edits).max(last.refers),
+        Role::Edits => last.changes.max(last.edits),
+        Role::Refers => last.changes,
+    }
+}

@@ -1,0 +1,265 @@
+//! Staging: a change is checked by the database, undone there, and kept in the journal.
+
+use super::journal::{Change, Entry};
+use super::net::net;
+use super::touch::needed;
+use super::{Applied, Mode, PENDING, Session, recovery};
+use crate::model::{Catalog, Value};
+use crate::plan::query::{Insert, Statement};
+use crate::text::Place;
+use crate::{Error, ErrorKind, Result};
+use std::rc::Rc;
+use std::sync::Arc;
+
+impl Session {
+    /// Stages changes as one entry.
+    ///
+    /// Without a held transaction they are tried out at once, with those staged before that they need, so that the
+    /// database's own objections come now and a new record's key is known and stays; that is then rolled back.
+    ///
+    /// # Errors
+    /// What the database objects to; nothing is staged then.
+    #[doc(hidden)]
+    pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
+        self.stage_with(changes, Vec::new(), place)
+    }
+
+    /// [`Session::stage`], with what the database will do because of the changes.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn stage_with(
+        &mut self,
+        changes: Vec<Change>,
+        effects: Vec<Change>,
+        place: Option<Place>,
+    ) -> Result<&Entry> {
+        let mut entry = Entry { number: self.journal.next_number(), place, changes, effects };
+        match self.mode {
+            Mode::Prompt => self.try_alone(&mut entry.changes)?,
+            Mode::Held => {
+                self.flush()?;
+                self.begin(true)?;
+                if let Err(error) = self.try_changes(&mut entry.changes) {
+                    if entry.changes.len() > 1 {
+                        // Some of it may be applied: replay what was there before.
+                        self.end()?;
+                    }
+                    return Err(error);
+                }
+            }
+            Mode::Script => {
+                if self.journal.len() - self.flushed() >= PENDING {
+                    self.flush()?;
+                }
+                self.number(&mut entry.changes)?;
+            }
+        }
+        if let Some(keeper) = &mut self.keeper
+            && let Err(error) = keeper.append(&entry, &self.catalog)
+        {
+            // It is not staged, so it must not be in the transaction either.
+            self.end()?;
+            return Err(error);
+        }
+        self.journal.push(entry);
+        self.note_staged();
+        if self.mode == Mode::Held {
+            self.applied = Applied::UpTo(self.journal.len());
+        }
+        self.journal.entries().last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
+    }
+
+    /// Tries changes out in a transaction that is rolled back. A lock that is not to be had in time is no objection.
+    fn try_alone(&mut self, changes: &mut [Change]) -> Result<()> {
+        let tried = self.begin_trial().and_then(|()| {
+            self.apply_needed(changes)?;
+            if !self.store.facts().sequences {
+                // The database would give a key that a staged record has, which it does not see here.
+                self.number_apart(changes, true)?;
+            }
+            self.try_changes(changes)
+        });
+        match tried {
+            Err(error) if error.kind == ErrorKind::Busy => {
+                self.end()?;
+                self.warnings.push(format!(
+                    "someone else holds a lock for longer than {} s: this is staged, but could not be checked",
+                    self.wait.as_secs_f64()
+                ));
+                self.number_apart(changes, false)
+            }
+            Err(error) => {
+                self.end()?;
+                Err(error)
+            }
+            Ok(()) => self.end(),
+        }
+    }
+
+    /// Applies the staged changes that new ones need, in the open transaction.
+    fn apply_needed(&mut self, new: &[Change]) -> Result<()> {
+        if self.journal.is_empty() {
+            return Ok(());
+        }
+        if !self.is_plain()? {
+            // A trigger may look at anything.
+            self.renumber()?;
+            return self.apply_staged();
+        }
+        let catalog = Arc::clone(&self.catalog);
+        let wanted = needed(self.journal.changes(), new, &catalog);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        if !self.store.facts().sequences {
+            self.renumber()?;
+        }
+        let mut wanted = wanted.into_iter().peekable();
+        let mut at = 0;
+        let mut entries = Vec::new();
+        for entry in self.journal.entries() {
+            let mut changes = Vec::new();
+            for change in &entry.changes {
+                if wanted.next_if_eq(&at).is_some() {
+                    changes.push(change.clone());
+                }
+                at += 1;
+            }
+            if !changes.is_empty() {
+                entries.push(Entry { number: entry.number, place: None, changes, effects: Vec::new() });
+            }
+        }
+        let nets = net(&entries, &catalog);
+        let changes: Vec<&Change> = nets.iter().map(|net| &net.change).collect();
+        for (at, error) in self.apply(&changes)? {
+            let number = entries[nets[at].entry].number;
+            self.warnings.push(format!("staged change #{number} no longer applies: {}", error.message));
+        }
+        Ok(())
+    }
+
+    /// Sends changes that are new in the open transaction: a new record gets its key, and its whole row becomes known.
+    pub(super) fn try_changes(&mut self, changes: &mut [Change]) -> Result<()> {
+        if changes.len() > 1 && !changes.iter().any(|change| matches!(change, Change::Insert { .. })) {
+            let all: Vec<&Change> = changes.iter().collect();
+            return self.send_all(&all).map_err(|(at, error)| self.explained(error, all[at]));
+        }
+        for change in changes {
+            if let Change::Insert { .. } = change {
+                self.try_insert(change)?;
+            } else {
+                self.send(change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_insert(&mut self, change: &mut Change) -> Result<()> {
+        let Change::Insert { entity, columns, values, .. } = &*change else { return Ok(()) };
+        let model = self.catalog.get(*entity).clone();
+        let returning: Vec<usize> = (0..model.columns.len()).collect();
+        let mut made: Vec<Value> = Vec::new();
+        let rows: [&[Value]; 1] = [values.as_slice()];
+        let insert = Insert { entity: *entity, columns, rows: &rows, returning: &returning };
+        let sent = self.guarded(|session| {
+            session.store.query(&session.catalog, &Statement::Insert(insert), &mut |cells| {
+                made = cells.iter().map(|cell| cell.to_value()).collect();
+                Ok(true)
+            })
+        });
+        if let Err(error) = sent {
+            return Err(self.explained(error, change));
+        }
+        let Change::Insert { columns, values, given, row, .. } = change else { return Ok(()) };
+        if made.len() == returning.len() {
+            // From now on the key is part of the change: what was shown is what will be committed.
+            for key in model.key.iter().filter(|key| !model.columns[**key].generated) {
+                if !columns.contains(key) {
+                    *columns = columns.iter().copied().chain([*key]).collect();
+                    values.push(made[*key].clone());
+                    *given |= model.columns[*key].numbered;
+                }
+            }
+            *row = Some(Rc::from(made));
+        }
+        Ok(())
+    }
+
+    /// Gives keys to new records, other than those that staged records have; `only` where there are such.
+    fn number_apart(&mut self, changes: &mut [Change], only: bool) -> Result<()> {
+        for at in 0..changes.len() {
+            let Change::Insert { entity, columns, .. } = &changes[at] else { continue };
+            let (entity, columns) = (*entity, Rc::clone(columns));
+            let Some(key) = self.catalog.get(entity).numbered_key().filter(|key| !columns.contains(key)) else {
+                continue;
+            };
+            let number = if self.store.facts().sequences {
+                self.store.reserve_keys(&self.catalog, entity, 1)?.first().copied()
+            } else {
+                let known = self.journal.changes().chain(&changes[..at]).filter(|change| change.entity() == entity);
+                let keys = known.filter_map(|change| match change.key(&self.catalog).as_deref() {
+                    Some([Value::Int(key)]) => Some(*key),
+                    _ => None,
+                });
+                match keys.max() {
+                    None if only => None,
+                    staged => {
+                        let last = self.greatest(entity)?.max(self.store.last_number(&self.catalog, entity)?);
+                        last.max(staged.unwrap_or(0)).checked_add(1)
+                    }
+                }
+            };
+            if let (Some(number), Change::Insert { columns, values, given, .. }) = (number, &mut changes[at]) {
+                *columns = columns.iter().copied().chain([key]).collect();
+                values.push(Value::Int(number));
+                *given = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stages again what earlier shells have left behind. Gives how many entries that were.
+    ///
+    /// What a COMMIT was under way for is looked up first: what the database has already is not staged again.
+    ///
+    /// # Errors
+    /// `Io`, and the database's own.
+    pub fn recover(&mut self) -> Result<usize> {
+        let catalog = Arc::clone(&self.catalog);
+        let mut count = 0;
+        for left in std::mem::take(&mut self.left) {
+            let (mut entries, warnings) = left.entries(&catalog);
+            self.warnings.extend(warnings);
+            if left.committing && !entries.is_empty() {
+                self.end()?;
+                let applied: Vec<bool> =
+                    net(&entries, &catalog).iter().filter_map(|net| self.is_applied(&net.change)).collect();
+                if !applied.is_empty() && applied.iter().all(|applied| *applied) {
+                    self.warnings
+                        .push("the commit that was under way has arrived; nothing of it is staged again".into());
+                    entries.clear();
+                }
+            }
+            self.apart(&mut entries)?;
+            count += entries.len();
+            for entry in entries {
+                self.journal.push(entry);
+            }
+            self.keep_safe(recovery::Keeper::rewrite)?;
+            left.remove()?;
+        }
+        Ok(count)
+    }
+
+    /// Does something with the recovery file, where there is one.
+    pub(super) fn keep_safe(
+        &mut self,
+        work: impl FnOnce(&mut recovery::Keeper, &[Entry], &Catalog) -> Result<()>,
+    ) -> Result<()> {
+        match &mut self.keeper {
+            Some(keeper) => work(keeper, self.journal.entries(), &self.catalog),
+            None => Ok(()),
+        }
+    }
+}
