@@ -135,6 +135,8 @@ pub mod database;
 #[doc(hidden)]
 pub mod error;
 #[doc(hidden)]
+pub mod files;
+#[doc(hidden)]
 pub mod language;
 #[doc(hidden)]
 pub mod microblog;

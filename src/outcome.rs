@@ -98,12 +98,18 @@ pub trait Report {
     /// When writing fails.
     fn tree(&mut self, tree: &Tree) -> Result<()>;
 
-    /// One line that is a result by itself: a formatted row, an SQL text, a repr. Control characters in it are escaped
-    /// at a terminal.
+    /// One line that a person reads: control characters in it are escaped, wherever it is written.
     ///
     /// # Errors
     /// When writing fails.
     fn line(&mut self, text: &str) -> Result<()>;
+
+    /// One line that a program may read as well: a formatted row, a value, an SQL text. Control characters in it are
+    /// escaped at a terminal only.
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn data(&mut self, text: &str) -> Result<()>;
 
     /// A result line about something that is new (`+`), changed (`~`) or to go (`-`).
     ///

@@ -316,17 +316,22 @@ pub trait Store {
         Ok(None)
     }
 
+    /// The files that the database is in; none where it is in memory or on a server.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn files(&mut self) -> Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
     /// The migrations of the code or the folder, oldest first.
     ///
     /// # Errors
     /// `Invalid` when this database has none; `Io` when they cannot be read.
     fn scripts(&mut self) -> Result<Vec<Script>>;
 
-    /// Takes the migrations of a folder instead.
-    ///
-    /// # Errors
-    /// `Io` when it cannot be read.
-    fn set_folder(&mut self, folder: &Path) -> Result<()>;
+    /// Takes the migrations of a folder instead. What is wrong with them is said by [`Store::scripts`].
+    fn set_folder(&mut self, folder: &Path);
 
     /// The migrations that the database has, oldest first; none where there is no table of them yet.
     ///

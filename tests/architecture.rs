@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 /// Each may use what stands before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "text",
+    "files",
     "error",
     "model",
     "outcome",

@@ -1,9 +1,13 @@
 //! The configuration file: settings, and connections with names.
 
 use anyhow::Context as _;
+use diesel_shell::files;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// How long the file may be, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// What the file can say. Everything may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -59,10 +63,18 @@ pub fn path() -> Option<PathBuf> {
 /// When it cannot be read, or says something that is not known, with its line.
 pub fn load() -> anyhow::Result<Config> {
     let Some(path) = path() else { return Ok(Config::default()) };
-    let text = match std::fs::read_to_string(&path) {
+    let text = match files::read_text(&path, LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Config::default()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))
+    parse(&text).with_context(|| format!("{} is not as it should be", path.display()))
+}
+
+/// The configuration that a text says.
+///
+/// # Errors
+/// When it says something that is not known, with its line.
+pub fn parse(text: &str) -> Result<Config, toml::de::Error> {
+    toml::from_str(text)
 }

@@ -1,7 +1,10 @@
 //! The command line and the environment: the only place where either is read.
 
 mod config;
+#[cfg(all(unix, feature = "postgres"))]
+mod connecting;
 mod db;
+mod dotenv;
 mod interrupt;
 mod open;
 
@@ -11,9 +14,10 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathComplete
 use config::Config;
 use diesel_shell::command::Front as _;
 use diesel_shell::migrations::project::Project;
-use diesel_shell::render::{Mode, Renderer, Style, Theme};
+use diesel_shell::outcome::{ErrorContext, Level, Report as _};
+use diesel_shell::render::{Mode, Renderer, Style, Theme, WIDEST, sanitise_lines};
 use diesel_shell::shell::{Ask, Console, Ended, Keys, Opener, Options, Pager, Script, confirm, finish, run_script};
-use diesel_shell::{Error, Shell};
+use diesel_shell::{Error, ErrorKind, Shell};
 use open::How;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -36,7 +40,7 @@ Exit statuses:
 #[command(name = "diesel-shell", version, about, after_long_help = STATUSES)]
 struct Arguments {
     /// The database: a path, `sqlite://PATH`, `:memory:`, or `postgres://USER@HOST/DATABASE`. Default: `DATABASE_URL`, from the environment or a `.env`
-    /// file; else the microblog in the data folder.
+    /// file of yours here or above; else the microblog in the data folder.
     #[arg(add = ArgValueCompleter::new(databases))]
     database: Option<String>,
     /// Run these commands, then leave. May be repeated and mixed with -f; they run in order.
@@ -122,22 +126,28 @@ enum Task {
 /// Reads the command line and runs.
 pub fn main() -> ExitCode {
     diesel_shell::database::sqlite::tune_process();
+    #[cfg(all(unix, feature = "postgres"))]
+    diesel_shell::database::postgres::around_connecting(connecting::quietly);
     match run() {
         Ok(code) => code,
         Err(error) => {
             let status = error.downcast_ref::<Error>().map_or(2, |error| error.kind.exit_status());
             if status != 0 {
-                let mut stderr = std::io::stderr().lock();
-                let _ = writeln!(stderr, "error: {error:#}");
-                if let Some(known) = error.downcast_ref::<Error>() {
-                    for hint in &known.hints {
-                        let _ = writeln!(stderr, "  hint: {hint}");
-                    }
-                }
+                let known = error.downcast_ref::<Error>();
+                let kind = known.map_or(ErrorKind::Usage, |known| known.kind);
+                let hints = known.map_or_else(Vec::new, |known| known.hints.clone());
+                let shown = Error { hints, ..Error::new(kind, format!("{error:#}")) };
+                // If not even that can be written, the status says it.
+                let _ = messages().error(&shown, &ErrorContext::default());
             }
             ExitCode::from(status)
         }
     }
+}
+
+/// Messages before there is a console.
+fn messages() -> Renderer {
+    Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default())
 }
 
 /// Connections by name, then files.
@@ -148,6 +158,17 @@ fn databases(current: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
         names.filter(|name| name.starts_with(typed.as_ref())).map(CompletionCandidate::new).collect();
     all.extend(PathCompleter::any().complete(current));
     all
+}
+
+/// Says what is wrong with the command line, or gives the help that it asks for, and leaves.
+fn refused(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if sanitise_lines(&text) == text {
+        error.exit();
+    }
+    // Without colours: they cannot be told from what was typed.
+    let _ = writeln!(std::io::stderr(), "{}", sanitise_lines(text.trim_end()));
+    std::process::exit(error.exit_code())
 }
 
 /// What only prints and leaves.
@@ -178,7 +199,7 @@ fn command() -> clap::Command {
 
 fn run() -> anyhow::Result<ExitCode> {
     clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
-    let matches = command().get_matches();
+    let matches = command().try_get_matches().unwrap_or_else(|error| refused(&error));
     let arguments = Arguments::from_arg_matches(&matches)?;
     if printed(&arguments)? {
         return Ok(ExitCode::SUCCESS);
@@ -187,8 +208,6 @@ fn run() -> anyhow::Result<ExitCode> {
     if let Some(Verb::Db(verb)) = &arguments.verb {
         tasks.push(Task::Verb(verb.command()));
     }
-    // A .env file counts for what the environment itself does not say.
-    let _ = dotenvy::dotenv();
     let config = config::load()?;
     let terminal = std::io::stdout().is_terminal();
     let interactive = tasks.is_empty() && std::io::stdin().is_terminal();
@@ -213,7 +232,11 @@ fn run() -> anyhow::Result<ExitCode> {
             let connection = config.connections.get(name);
             (connected(name, connection, &how, &mut renderer)?, connection)
         }
-        None => (open::default(&how, &mut renderer)?, None),
+        None => match in_folder(&mut renderer)? {
+            // Never the name of a connection: those are the person's to choose from.
+            Some(url) => (open::open(&url, &how, &mut renderer)?, None),
+            None => (open::default(&how, &mut renderer)?, None),
+        },
     };
     interrupt::listen()?;
     interrupt::watch(opened.session.cancel());
@@ -223,7 +246,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let ask: Ask = if asks { Box::new(|question| confirm(question).map(Some)) } else { Box::new(|_| Ok(None)) };
     let (connections, names) = (config.connections.clone(), config.connections.keys().cloned().collect());
     let opener: Opener = Box::new(move |name| {
-        let mut messages = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default());
+        let mut messages = messages();
         // An existing database only: what is to be made is said when the shell starts.
         let how = How { create: false, ..how.clone() };
         let opened = connected(name, connections.get(name), &how, &mut messages)?;
@@ -280,6 +303,20 @@ fn history(config: &Config) -> Option<PathBuf> {
         Some(false) => None,
         _ => open::data_folder().ok().map(|folder| folder.join("history")),
     }
+}
+
+/// The database that the folder's `.env` names, which is said before it is opened.
+fn in_folder(renderer: &mut Renderer) -> diesel_shell::Result<Option<String>> {
+    let Ok(folder) = std::env::current_dir() else { return Ok(None) };
+    let mut warnings = Vec::new();
+    let named = dotenv::find(&folder, &mut warnings);
+    for warning in warnings {
+        renderer.notice(Level::Warning, &warning)?;
+    }
+    let Some(named) = named? else { return Ok(None) };
+    renderer.notice(Level::Info, &named.notice())?;
+    renderer.flush()?;
+    Ok(Some(named.url))
 }
 
 /// Opens a connection of the configuration, or what a path or URL means.
@@ -341,6 +378,7 @@ fn renderer(arguments: &Arguments, config: &Config, terminal: bool, pager: &Page
     let null = config.null.clone().filter(|_| terminal).unwrap_or_else(|| "NULL".into());
     // A fixed width for reproducible output; else the terminal's.
     let width = std::env::var("DIESEL_SHELL_WIDTH").ok().and_then(|text| text.parse().ok());
+    let width = width.map(|width: usize| width.min(WIDEST));
     let width = width.or_else(|| terminal.then(terminal_width).flatten());
     let style = Style { mode, null, width, terminal, colour, theme, quiet: arguments.quiet };
     Ok(Renderer::new(

@@ -8,8 +8,8 @@ use diesel_shell::outcome::{Level, Report as _};
 use diesel_shell::render::Renderer;
 use diesel_shell::shell::{Opened, Opening};
 use diesel_shell::store::Store;
-use diesel_shell::{Models, microblog};
-use std::path::{Path, PathBuf};
+use diesel_shell::{Models, files, microblog};
+use std::path::PathBuf;
 
 /// How databases are opened in this run.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     let (mut store, _) = database::open(&address, how.access(false), builtin())?;
     let project = how.project.clone().filter(|project| continues(project, &mut *store));
     if let Some(project) = &project {
-        project.attach(&mut *store)?;
+        project.attach(&mut *store);
     }
     session(store, microblog::models(), project, "microblog".into(), &address.key(), how, renderer)
 }
@@ -96,7 +96,7 @@ pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Resu
     let models = match &how.project {
         Some(project) => {
             let continues = continues(project, &mut *store);
-            if !project.attach(&mut *store)? {
+            if !project.attach(&mut *store) {
                 store.forget_migrations();
             }
             if continues { microblog::models() } else { Models::default() }
@@ -139,14 +139,6 @@ fn session(
 pub fn data_folder() -> anyhow::Result<PathBuf> {
     let folder = dirs::data_dir().context("there is no data folder for this user; name a database instead")?;
     let folder = folder.join("diesel-shell");
-    make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    files::private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
-}
-
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

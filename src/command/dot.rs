@@ -1,6 +1,8 @@
 //! The shell's own commands.
 
-use super::{Context, Flow, Front, Origin, explain, export, help, import, inspect, mask, own, read, schema, transfer};
+use super::{
+    Context, Flow, Front, Origin, explain, export, help, import, inspect, mask, own, read, schema, target, transfer,
+};
 use crate::language::ast::Name;
 use crate::language::{self, table};
 use crate::model::{Catalog, Cell};
@@ -33,7 +35,8 @@ pub fn run(
         "output" => {
             front.redirect(None)?;
             if let Some(file) = first {
-                front.redirect(Some(Path::new(file))).map_err(|e| e.at(rest.span))?;
+                let file = target::open(Path::new(file), context).map_err(|e| e.at(rest.span))?;
+                front.redirect(Some(file))?;
             }
         }
         "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),

@@ -1,6 +1,6 @@
 //! `.export`, `.dump`, `.copy`, `.watch`.
 
-use super::{Context, Flow, Front, Origin, dispatch, mask};
+use super::{Context, Flow, Front, Origin, dispatch, mask, target};
 use crate::language::ast::{Command, Name};
 use crate::language::quote::{quote_name, quote_value};
 use crate::language::{self};
@@ -8,7 +8,7 @@ use crate::model::{Catalog, Entity, EntityId, EntityKind, Value};
 use crate::outcome::Level;
 use crate::plan::query::Select;
 use crate::text::Span;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,29 +49,28 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
         }
     };
     let before = front.settings().into_iter().find(|(name, _)| *name == "mode").map(|(_, mode)| mode);
+    target::spares_database(path, context).map_err(|e| e.at(rest.span))?;
     // Beside the file, which takes its place when all is written: a query that fails leaves what was there before.
-    let plain = std::fs::metadata(path).map_or(true, |known| known.is_file());
-    let part = plain.then(|| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        std::path::PathBuf::from(name)
-    });
-    front.redirect(Some(part.as_deref().unwrap_or(path)))?;
+    let plain = std::fs::symlink_metadata(path).map_or(true, |known| known.is_file());
+    let failed = |cause: std::io::Error| target::failed(path, &cause).at(rest.span);
+    let new = if plain { Some(files::Replacement::of(path).map_err(failed)?) } else { None };
+    let to = match &new {
+        Some(new) => new.handle().map_err(failed)?,
+        None => target::open(path, context).map_err(|e| e.at(rest.span))?,
+    };
+    front.redirect(Some(to))?;
     front.set("mode", mode)?;
     let offset = rest.span.end - query.len();
     let done = inner(query, offset, origin, context, front);
     front.set("mode", before.as_deref().unwrap_or("auto"))?;
     let done = done.and(front.redirect(None));
-    let Some(part) = part else { return done };
-    match done {
-        Ok(()) => std::fs::rename(&part, path)
-            .map_err(|cause| Error::new(crate::ErrorKind::Io, format!("cannot write to {file}: {cause}"))),
-        Err(error) => {
-            // Also where the error was that the rest could not be written.
-            let _ = front.redirect(None);
-            let _ = std::fs::remove_file(&part);
-            Err(error)
-        }
+    if done.is_err() {
+        // Also where the error was that the rest could not be written.
+        let _ = front.redirect(None);
+    }
+    match new {
+        Some(new) => done.and_then(|()| new.take_place().map(drop).map_err(failed)),
+        None => done,
     }
 }
 
@@ -112,7 +111,7 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
     mask::unlocked(".dump", context)?;
     mask::warn(&order, &catalog, front)?;
     if sql {
-        front.line("BEGIN;")?;
+        front.data("BEGIN;")?;
     }
     let postgres = context.session.store().facts().sequences;
     let mut later = Vec::new();
@@ -122,9 +121,9 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
     }
     // References to rows that came later, or to rows of the same table.
     for line in &later {
-        front.line(line)?;
+        front.data(line)?;
     }
-    front.line(if sql { "COMMIT;" } else { "commit" })
+    front.data(if sql { "COMMIT;" } else { "commit" })
 }
 
 /// Tables so that what is referred to comes before what refers to it, as far as that is possible.
@@ -183,7 +182,7 @@ fn rows(
         } else {
             add(model, &values, &late, &mut line);
         }
-        front.line(&line)?;
+        front.data(&line)?;
         let set: Vec<usize> = late.iter().copied().filter(|at| !values[*at].is_null()).collect();
         if !set.is_empty() {
             later.push(if sql { update(model, &values, &set, postgres) } else { set_line(model, &values, &set) });

@@ -47,7 +47,7 @@ fn folder(context: &mut Context) -> Result<std::path::PathBuf> {
 fn write(message: &str, up: &str, down: &str, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let folder = folder(context)?;
     let place = project::write_revision(&folder, message, (context.clock)(), up, down)?;
-    context.session.store().set_folder(&folder)?;
+    context.session.store().set_folder(&folder);
     front.notice(Level::Info, &format!("wrote {}/up.sql and down.sql", place.display()))
 }
 
@@ -62,7 +62,7 @@ pub fn init(context: &mut Context, front: &mut dyn Front) -> Result<()> {
     };
     let scripts = context.session.store().scripts().unwrap_or_default();
     let project = project::init(&root, &scripts)?;
-    project.attach(context.session.store())?;
+    project.attach(context.session.store());
     front.notice(Level::Info, &format!("wrote {}", root.join("diesel.toml").display()))?;
     let s = if scripts.len() == 1 { "" } else { "s" };
     let text = match scripts.len() {
@@ -153,10 +153,10 @@ pub fn migrate(message: &str, options: &Options, context: &mut Context, front: &
     }
     let (up, down) = (generate::script(&generated.up), generate::script(&generated.down));
     if options.sql {
-        front.line("-- up.sql")?;
-        up.lines().try_for_each(|line| front.line(line))?;
-        front.line("-- down.sql")?;
-        return down.lines().try_for_each(|line| front.line(line));
+        front.data("-- up.sql")?;
+        up.lines().try_for_each(|line| front.data(line))?;
+        front.data("-- down.sql")?;
+        return down.lines().try_for_each(|line| front.data(line));
     }
     if options.dry_run {
         apply(&generated.up, false, context)?;
@@ -209,7 +209,7 @@ pub fn create_all(options: &Options, context: &mut Context, front: &mut dyn Fron
     let wanted = declared(options, context, front)?;
     let (tables, statements) = generate::missing(context.session.store(), wanted)?;
     if options.sql {
-        return generate::script(&statements).lines().try_for_each(|line| front.line(line));
+        return generate::script(&statements).lines().try_for_each(|line| front.data(line));
     }
     clean(context)?;
     if tables.is_empty() {
@@ -223,7 +223,7 @@ pub fn drop_all(options: &Options, context: &mut Context, front: &mut dyn Front)
     let wanted = declared(options, context, front)?;
     let (tables, statements) = generate::dropping(context.session.store(), &wanted)?;
     if options.sql {
-        return generate::script(&statements).lines().try_for_each(|line| front.line(line));
+        return generate::script(&statements).lines().try_for_each(|line| front.data(line));
     }
     if tables.is_empty() {
         return front.notice(Level::Info, "no table of the models is there");
@@ -257,5 +257,5 @@ pub fn schema(context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let store = context.session.store();
     let dialect = store.facts().dialect;
     let definition = store.definition()?;
-    print::schema(&definition, dialect).lines().try_for_each(|line| front.line(line))
+    print::schema(&definition, dialect).lines().try_for_each(|line| front.data(line))
 }

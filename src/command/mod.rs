@@ -14,6 +14,7 @@ mod read;
 mod rows;
 mod schema;
 mod session;
+mod target;
 mod transfer;
 
 pub use own::{Call, Command as OwnCommand, Own, Setting};
@@ -28,7 +29,7 @@ use crate::session::{Hold, Session};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The name of the variable that holds the last result.
@@ -48,8 +49,8 @@ pub trait Front: Report {
     /// Sends results to a file, or back to where they went before that.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    fn redirect(&mut self, file: Option<&Path>) -> Result<()>;
+    /// When what came before cannot be written.
+    fn redirect(&mut self, file: Option<std::fs::File>) -> Result<()>;
 
     /// Shows how far something long has come: bytes of how many, and rows.
     ///

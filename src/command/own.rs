@@ -285,7 +285,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When writing fails; likewise for the next three.
     pub fn line(&mut self, text: &str) -> Result<()> {
-        self.front.line(text)
+        self.front.data(text)
     }
 
     /// Writes rows to the results, in the mode that is set; masked columns stay masked.

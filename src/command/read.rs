@@ -55,7 +55,7 @@ pub fn query(query: &Query<'_>, context: &mut Context, front: &mut dyn Front) ->
             Some(template) => {
                 line.clear();
                 template.render(|index| filled(&read.header.columns[index], cells[index]), &mut line);
-                front.line(&line)?;
+                front.data(&line)?;
             }
             None => front.row(&cells[..shown], marks.mark(cells, &read.key))?,
         }
@@ -251,7 +251,7 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
             } else {
                 record.values[at].to_string()
             };
-            return front.line(&shown);
+            return front.data(&shown);
         }
         if catalog.relationship(record.entity, &field.text).is_some() {
             let query = Query {
@@ -272,7 +272,7 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
         }
     }
     let value = plan::literal(&literal, context)?;
-    front.line(&if value.is_null() { "NULL".to_owned() } else { value.to_string() })
+    front.data(&if value.is_null() { "NULL".to_owned() } else { value.to_string() })
 }
 
 fn header(entity: &Entity, single: bool) -> Header {
@@ -402,6 +402,9 @@ fn column_places(read: &Read, catalog: &crate::model::Catalog) -> Vec<usize> {
         .collect()
 }
 
+/// How many records one level of a tree may have: all of it is held until it is shown.
+const MOST_RECORDS: usize = 1_000_000;
+
 type Children = Vec<(String, bool, Tree)>;
 
 /// The children of each row, level by level.
@@ -442,9 +445,15 @@ fn load_levels(
             })?;
         }
         let own: Vec<usize> = (0..width).collect();
+        let mut held = 0;
         let one = relationship.cardinality == Cardinality::One;
         for (row, children) in rows.iter().zip(&mut all) {
             let found = groups.get(&spelled(near(row).iter().map(Value::as_cell))).cloned().unwrap_or_default();
+            held += found.len();
+            if held > MOST_RECORDS {
+                return Err(Error::invalid(format!("the tree has more than {MOST_RECORDS} records on one level"))
+                    .hint("a condition, `limit`, or `show` with paths instead of `with` asks for fewer"));
+            }
             children.push((
                 relationship.name.clone(),
                 one,

@@ -52,16 +52,39 @@ pub struct FileRow {
 /// Receives a row, and how many bytes of the file were read before its end; `Ok(false)` stops.
 pub type EachRow<'e> = dyn FnMut(FileRow, u64) -> Result<bool> + 'e;
 
-/// Counts what was read.
+/// How long one row may be, in bytes: no more is held, whatever the file.
+const LONGEST: u64 = 64 << 20;
+
+/// How far a file was read.
+#[derive(Clone, Default)]
+struct Progress {
+    read: std::rc::Rc<std::cell::Cell<u64>>,
+    /// Where the last row ended, or a little behind that.
+    row: std::rc::Rc<std::cell::Cell<u64>>,
+}
+
+impl Progress {
+    /// A row has ended; gives how much was read.
+    fn row(&self) -> u64 {
+        self.row.set(self.read.get());
+        self.read.get()
+    }
+}
+
+/// Counts what was read, and stops where a row does not end.
 struct Counting {
     inner: BufReader<File>,
-    read: std::rc::Rc<std::cell::Cell<u64>>,
+    progress: Progress,
 }
 
 impl Read for Counting {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.read.set(self.read.get() + count as u64);
+        let read = self.progress.read.get() + count as u64;
+        self.progress.read.set(read);
+        if read - self.progress.row.get() > LONGEST {
+            return Err(std::io::Error::other("a row is longer than 64 MiB"));
+        }
         Ok(count)
     }
 }
@@ -81,8 +104,8 @@ pub fn read(
     let format = Format::of(path)?;
     let failed = |cause| Error::new(ErrorKind::Io, format!("cannot read {}: {cause}", path.display()));
     let file = File::open(path).map_err(failed)?;
-    let count = std::rc::Rc::new(std::cell::Cell::new(0));
-    let source = Counting { inner: BufReader::with_capacity(1 << 16, file), read: std::rc::Rc::clone(&count) };
+    let progress = Progress::default();
+    let source = Counting { inner: BufReader::with_capacity(1 << 16, file), progress: progress.clone() };
     let wrong = |line: u64, what: &dyn std::fmt::Display| Error::invalid(format!("{}:{line}: {what}", path.display()));
     match format {
         Format::Csv | Format::Tsv => {
@@ -125,7 +148,7 @@ pub fn read(
                     _ => Value::Text(text.to_owned()),
                 };
                 let values = record.iter().map(value).collect();
-                if !each(FileRow { line, values, names: None }, count.get())? {
+                if !each(FileRow { line, values, names: None }, progress.row())? {
                     return Ok(());
                 }
             }
@@ -140,7 +163,7 @@ pub fn read(
                     continue;
                 }
                 let object = serde_json::from_str(text).map_err(|cause| wrong(number, &cause))?;
-                if !each(from_object(object, number, null), count.get())? {
+                if !each(from_object(object, number, null), progress.row())? {
                     return Ok(());
                 }
             }
@@ -150,7 +173,7 @@ pub fn read(
             use serde::de::Deserializer as _;
             let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(source));
             let mut stopped = None;
-            let array = Array { each, stopped: &mut stopped, null, read: &count };
+            let array = Array { each, stopped: &mut stopped, null, read: &progress };
             let done = deserializer.deserialize_seq(array);
             match (stopped, done) {
                 (Some(stopped), _) => stopped,
@@ -220,7 +243,7 @@ struct Array<'a, 'e> {
     each: &'a mut EachRow<'e>,
     stopped: &'a mut Option<Result<()>>,
     null: Option<&'a str>,
-    read: &'a std::cell::Cell<u64>,
+    read: &'a Progress,
 }
 
 impl<'de> serde::de::Visitor<'de> for Array<'_, '_> {
@@ -234,7 +257,7 @@ impl<'de> serde::de::Visitor<'de> for Array<'_, '_> {
         let mut number = 0;
         while let Some(object) = items.next_element::<serde_json::Map<String, serde_json::Value>>()? {
             number += 1;
-            match (self.each)(from_object(object, number, self.null), self.read.get()) {
+            match (self.each)(from_object(object, number, self.null), self.read.row()) {
                 Ok(true) => {}
                 Ok(false) => {
                     *self.stopped = Some(Ok(()));

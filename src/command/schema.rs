@@ -177,7 +177,7 @@ fn step(
     let done = if up { "upgraded" } else { "downgraded" };
     if options.sql {
         let dialect = store.facts().dialect;
-        return run::as_sql(dialect, &chosen, up)?.iter().try_for_each(|line| front.line(line));
+        return run::as_sql(dialect, &chosen, up)?.iter().try_for_each(|line| front.data(line));
     }
     if options.dry_run {
         run::rehearse(store, &chosen, up)?;

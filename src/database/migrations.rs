@@ -6,7 +6,7 @@ use crate::{Error, ErrorKind, Result};
 use diesel::backend::Backend;
 use diesel::connection::{BoxableConnection, SimpleConnection};
 use diesel::migration::{Migration, MigrationSource};
-use diesel_migrations::FileBasedMigrations;
+use diesel_migrations::{FileBasedMigrations, MigrationError};
 use std::path::Path;
 
 /// Where a database's migrations come from.
@@ -68,18 +68,55 @@ fn sorted<DB: Backend>(source: Option<&Migrations<DB>>) -> Result<Vec<Box<dyn Mi
     Ok(found)
 }
 
-/// A folder of migrations, as diesel_cli makes them.
-///
-/// # Errors
-/// `Io` when it cannot be read.
-pub fn folder<DB: Backend>(path: &Path) -> Result<Migrations<DB>>
+/// How long a file of a migration may be, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// A folder of migrations that cannot be read as it is, and why. Whoever asks for them is told; whoever does not, works
+/// on.
+struct Unreadable(String);
+
+impl<DB: Backend> MigrationSource<DB> for Unreadable {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<DB>>>> {
+        Err(self.0.clone().into())
+    }
+}
+
+/// A folder of migrations, as diesel_cli makes them. What is wrong with it is said when they are asked for.
+pub fn folder<DB: Backend>(path: &Path) -> Migrations<DB>
 where
     FileBasedMigrations: MigrationSource<DB>,
 {
-    let found = FileBasedMigrations::from_path(path).map_err(|cause| {
-        Error::new(ErrorKind::Io, format!("cannot read the migrations in {}: {cause}", path.display()))
-    })?;
-    Ok(Box::new(found))
+    let readable =
+        strange(path).map_or_else(|| FileBasedMigrations::from_path(path).map_err(|cause| said(&cause)), Err);
+    match readable {
+        Ok(found) => Box::new(found),
+        Err(cause) => Box::new(Unreadable(cause)),
+    }
+}
+
+fn said(cause: &MigrationError) -> String {
+    match cause {
+        MigrationError::UnknownMigrationFormat(path) => format!(
+            "{} is none: a migration is a folder with an up.sql whose name is a version, `_` and words",
+            path.display()
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// What is no plain file, or too long, where a migration's text should be: a pipe would be waited for.
+fn strange(path: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(path).ok()?;
+    let files =
+        entries.flatten().flat_map(|entry| ["up.sql", "down.sql", "metadata.toml"].map(|n| entry.path().join(n)));
+    files.into_iter().find_map(|file| {
+        let metadata = std::fs::metadata(&file).ok()?;
+        match metadata.is_file() {
+            true if metadata.len() <= LONGEST => None,
+            true => Some(format!("{} is longer than {LONGEST} bytes", file.display())),
+            false => Some(format!("{} is no plain file", file.display())),
+        }
+    })
 }
 
 /// All migrations as texts, oldest first. One that is code, and not SQL, has no text.
@@ -134,10 +171,9 @@ macro_rules! methods {
             migrations::scripts(self.migrations.as_ref(), self.folder.as_deref())
         }
 
-        fn set_folder(&mut self, folder: &Path) -> Result<()> {
-            self.migrations = Some(migrations::folder(folder)?);
+        fn set_folder(&mut self, folder: &Path) {
+            self.migrations = Some(migrations::folder(folder));
             self.folder = Some(folder.to_owned());
-            Ok(())
         }
 
         fn applied(&mut self) -> Result<Vec<Applied>> {

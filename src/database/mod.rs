@@ -82,7 +82,12 @@ pub fn adopt(connection: Connection, migrations: &source::Sources) -> Result<(Bo
 pub fn open(address: &Address, how: Open, migrations: Builtin) -> Result<(Box<dyn Store>, String)> {
     match address {
         Address::Sqlite(path) => {
-            let mut store = SqliteStore::open(path, how)?;
+            let mut store = SqliteStore::open(path, how).map_err(|error| {
+                // What was meant for libpq and is taken for a path may have a password in it.
+                let path = path.to_string_lossy();
+                let message = url::without_password(&error.message, &path);
+                Error { message, ..error }
+            })?;
             store.set_migrations(migrations.sqlite);
             let name = path.file_stem().map_or_else(|| "sqlite".into(), |stem| stem.to_string_lossy().into_owned());
             Ok((Box::new(store), name))

@@ -41,22 +41,24 @@ impl Address {
     }
 }
 
-/// The password in a URL, as it is written there: before the `@`, or as a parameter.
-fn password(url: &str) -> Vec<&str> {
-    let mut found = Vec::new();
+/// What is secret among libpq's parameters.
+const SECRETS: [&str; 3] = ["password", "sslpassword", "oauth_client_secret"];
+
+/// The passwords in a URL, as they are written there and as they are meant: before the `@`, or as parameters.
+fn in_url(url: &str, found: &mut Vec<String>) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut secret = |text: &str| found.extend([text.to_owned(), decoded(text)]);
     if let Some((user, _)) = authority.rsplit_once('@')
         && let Some((_, password)) = user.split_once(':')
     {
-        found.push(password);
+        secret(password);
     }
-    let secret = |pair: &'_ str| matches!(pair.split_once('='), Some(("password" | "sslpassword", _)));
-    found.extend(
-        query.split('&').filter(|pair| secret(pair)).filter_map(|pair| pair.split_once('=').map(|(_, value)| value)),
-    );
-    found.retain(|password| !password.is_empty());
-    found
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        if SECRETS.contains(&decoded(name).as_str()) {
+            secret(value);
+        }
+    }
 }
 
 /// A PostgreSQL URL whose server is told these options in the start packet, behind those that the URL has already
@@ -80,10 +82,65 @@ pub fn with_options(url: &str, options: &str) -> String {
     format!("{address}?{}", pairs.join("&"))
 }
 
-/// A text, such as the URL itself or an error about it, without the URL's password.
+/// A text with `%41` and the like as what they stand for.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &more[2..];
+        } else {
+            bytes.push(*first);
+            rest = more;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The passwords in `host=... password=...`, as they are written there and as they are meant. Values may stand in quotes,
+/// and a backslash takes the next character as it is: libpq's "Keyword/Value Connection Strings".
+fn in_keywords(text: &str, found: &mut Vec<String>) {
+    for name in SECRETS {
+        for (at, _) in text.match_indices(name) {
+            let Some(value) = text[at + name.len()..].trim_start().strip_prefix('=') else { continue };
+            let value = value.trim_start();
+            let quoted = value.starts_with('\'');
+            let mut meant = String::new();
+            let mut end = value.len();
+            let mut chars = value.char_indices().skip(usize::from(quoted));
+            while let Some((at, c)) = chars.next() {
+                match c {
+                    '\\' => meant.extend(chars.next().map(|(_, c)| c)),
+                    '\'' if quoted => {
+                        end = at + 1;
+                        break;
+                    }
+                    c if !quoted && c.is_whitespace() => {
+                        end = at;
+                        break;
+                    }
+                    c => meant.push(c),
+                }
+            }
+            found.extend([value[..end].to_owned(), meant]);
+        }
+    }
+}
+
+/// A text, such as the address itself or an error about it, without the passwords of the address.
 #[must_use]
-pub fn without_password(text: &str, url: &str) -> String {
-    password(url).iter().fold(text.to_owned(), |text, password| text.replace(password, "********"))
+pub fn without_password(text: &str, address: &str) -> String {
+    let mut found = Vec::new();
+    in_url(address, &mut found);
+    if !matches!(Address::parse(address), Address::Postgres(_) | Address::Unknown(_)) {
+        in_keywords(address, &mut found);
+    }
+    found.retain(|password| !password.is_empty() && password != "''");
+    // The longest first: one may be a part of another.
+    found.sort_by_key(|password| std::cmp::Reverse(password.len()));
+    found.iter().fold(text.to_owned(), |text, password| text.replace(password.as_str(), "********"))
 }
 
 #[cfg(test)]
@@ -117,5 +174,18 @@ mod tests {
         assert_eq!(hidden("postgres://u@h/d?password=s3cret&x=1"), "postgres://u@h/d?password=********&x=1");
         assert_eq!(hidden("postgres://u:a@b@h/d"), "postgres://u:********@h/d");
         assert_eq!(hidden("postgres:///d"), "postgres:///d");
+        assert_eq!(hidden("postgres:///d?passw%6Frd=s3cret"), "postgres:///d?passw%6Frd=********");
+        assert_eq!(without_password("no s3:cret", "postgres://u:s3%3Acret@h/d"), "no ********");
+    }
+
+    #[test]
+    fn passwords_in_keywords_are_hidden_whole() {
+        let hidden = |url: &str| without_password(url, url);
+        assert_eq!(hidden("host=h password=s3cret user=u"), "host=h password=******** user=u");
+        assert_eq!(hidden(r"host=h password = 'two \' words' user=u"), "host=h password = ******** user=u");
+        assert_eq!(hidden(r"password=a\ b user=u"), "password=******** user=u");
+        assert_eq!(hidden("password='not closed"), "password=********");
+        assert_eq!(without_password("failed for it's", r"password='it\'s'"), "failed for ********");
+        assert_eq!(hidden("password='' user=u"), "password='' user=u");
     }
 }

@@ -3,8 +3,11 @@
 
 use crate::model::definition::Dialect;
 use crate::store::{Script, Store};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, files};
 use std::path::{Path, PathBuf};
+
+/// How long a diesel.toml may be, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +25,12 @@ fn failed(what: &str, path: &Path, cause: &dyn std::fmt::Display) -> Error {
 }
 
 impl Project {
-    /// The project that a folder is in: the nearest diesel.toml, upwards.
+    /// The project that a folder is in: the nearest diesel.toml, as far up as [`files::upward`] goes.
     ///
     /// # Errors
     /// `Io` and `Usage` when there is one and it cannot be read.
     pub fn find(folder: &Path) -> Result<Option<Self>> {
-        match folder.ancestors().find(|folder| folder.join("diesel.toml").is_file()) {
+        match files::upward(folder).iter().find(|folder| folder.join("diesel.toml").is_file()) {
             Some(root) => Self::read(root).map(Some),
             None => Ok(None),
         }
@@ -43,7 +46,7 @@ impl Project {
             return Err(Error::new(ErrorKind::Usage, format!("there is no {}", file.display()))
                 .hint("`db init` in that folder, or `diesel setup`, makes one"));
         }
-        let text = std::fs::read_to_string(&file).map_err(|cause| failed("read", &file, &cause))?;
+        let text = files::read_text(&file, LONGEST).map_err(|cause| failed("read", &file, &cause))?;
         let config: toml::Table = toml::from_str(&text).map_err(|cause| {
             Error::new(ErrorKind::Usage, format!("{} is not as it should be: {cause}", file.display()))
         })?;
@@ -69,16 +72,14 @@ impl Project {
         self.migrations.clone()
     }
 
-    /// Lets a store work with this project's migrations, if it has any folder of them.
-    ///
-    /// # Errors
-    /// `Io` when the folder cannot be read.
-    pub fn attach(&self, store: &mut dyn Store) -> Result<bool> {
+    /// Lets a store work with this project's migrations; false where it has no folder of them.
+    pub fn attach(&self, store: &mut dyn Store) -> bool {
         let folder = self.folder(store.facts().dialect);
-        if !folder.is_dir() {
-            return Ok(false);
+        let there = folder.is_dir();
+        if there {
+            store.set_folder(&folder);
         }
-        store.set_folder(&folder).map(|()| true)
+        there
     }
 }
 

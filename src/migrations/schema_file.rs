@@ -34,12 +34,15 @@ struct Found {
     custom: HashMap<String, String>,
 }
 
+/// How long the file may be, in bytes.
+const LONGEST: u64 = 16 << 20;
+
 /// Reads the file. It says nothing of defaults, indexes, uniques, checks and actions.
 ///
 /// # Errors
 /// `Io` when it cannot be read; `Syntax` when it is no Rust that Diesel would take.
 pub fn read(path: &Path, dialect: Dialect) -> Result<Schema> {
-    let text = std::fs::read_to_string(path)
+    let text = crate::files::read_text(path, LONGEST)
         .map_err(|cause| Error::new(ErrorKind::Io, format!("cannot read {}: {cause}", path.display())))?;
     let wrong = |cause: syn::Error| Error::new(ErrorKind::Syntax, format!("{}: {cause}", path.display()));
     let file = syn::parse_file(&text).map_err(wrong)?;

@@ -337,13 +337,19 @@ fn pick(pick: Pick, select: &mut Select, model: &crate::model::Entity, entity: E
     }
 }
 
+/// How deep a tree may be.
+const DEEPEST: usize = 16;
+
 /// The tree of `with` paths: `with posts, posts.comments` loads each level once.
 fn levels(paths: &[Path<'_>], entity: EntityId, catalog: &Catalog) -> Result<Vec<Level>> {
     let mut levels: Vec<Level> = Vec::new();
     for path in paths {
         let mut at = &mut levels;
         let mut from = entity;
-        for name in &path.names {
+        for (depth, name) in path.names.iter().enumerate() {
+            if depth == DEEPEST {
+                return Err(Error::invalid(format!("`with` goes at most {DEEPEST} relationships deep")).at(name.span));
+            }
             let (_, relationship) = relationship(catalog, from, name)?;
             from = relationship.to;
             let index = if let Some(index) = at.iter().position(|level| level.relationship.name == relationship.name) {

@@ -1,6 +1,6 @@
 //! Errors in place: what, where, why, and what to type next.
 
-use super::sanitise::sanitise;
+use super::sanitise::{sanitise, sanitise_lines};
 use super::{Ink, Style};
 use crate::Error;
 use crate::outcome::ErrorContext;
@@ -42,9 +42,10 @@ pub(super) fn render(error: &Error, context: &ErrorContext<'_>, style: &Style) -
     match (context.source, elsewhere) {
         // A change that was staged on another line: that line is the one to mend.
         (Some(_), Some(place)) => {
-            let _ = write!(out, "{}:{}:{}: ", place.source, place.line, place.column.max(1));
+            let _ = write!(out, "{}:{}:{}: ", sanitise(&place.source), place.line, place.column.max(1));
         }
         (Some(source), None) => {
+            let source = sanitise(source);
             let _ = write!(out, "{source}:{line}:{column}: ");
         }
         (None, _) => {}
@@ -52,10 +53,11 @@ pub(super) fn render(error: &Error, context: &ErrorContext<'_>, style: &Style) -
     let _ = writeln!(out, "{}error:{} {}{}{}", paint.red, paint.off, paint.bold, clean(&error.message), paint.off);
     match (context.source, elsewhere) {
         (Some(source), Some(_)) => {
-            let _ = writeln!(out, "  found at {source}:{}, `{}`", context.line, clean(first_line(context.command)));
+            let (source, command) = (sanitise(source), clean(first_line(context.command)));
+            let _ = writeln!(out, "  found at {source}:{}, `{command}`", context.line);
         }
         (None, Some(place)) => {
-            let _ = writeln!(out, "  staged at {place}");
+            let _ = writeln!(out, "  staged at {}", sanitise(&place.to_string()));
         }
         (_, None) => {}
     }
@@ -70,7 +72,7 @@ pub(super) fn render(error: &Error, context: &ErrorContext<'_>, style: &Style) -
 
 /// Messages may have several lines, but nothing that drives a terminal.
 fn clean(text: &str) -> String {
-    text.split('\n').map(|line| sanitise(line).into_owned()).collect::<Vec<_>>().join("\n  ")
+    sanitise_lines(text).replace('\n', "\n  ")
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,6 +1,6 @@
 //! Modes that write one row at a time.
 
-use super::sanitise::sanitise;
+use super::sanitise::{sanitise, sanitise_lines, sanitise_text};
 use super::{Ink, Style};
 use crate::model::{Cell, MASK};
 use crate::outcome::{Header, HeaderColumn, Mark};
@@ -21,13 +21,9 @@ pub(super) fn plain(cell: Cell<'_>, out: &mut Vec<u8>) {
 /// A value as a person reads it, on one line.
 pub(super) fn shown<'v>(cell: Cell<'v>, column: Option<&HeaderColumn>, style: &'v Style) -> Cow<'v, str> {
     match cell {
-        Cell::Null => Cow::Borrowed(style.null.as_str()),
+        Cell::Null => sanitise(&style.null),
         _ if column.is_some_and(|column| column.masked) => Cow::Borrowed(MASK),
-        Cell::Text(text) if style.terminal => sanitise(text),
-        Cell::Text(text) if text.bytes().any(|b| matches!(b, b'\n' | b'\r' | b'\t')) => {
-            Cow::Owned(text.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t"))
-        }
-        Cell::Text(text) => Cow::Borrowed(text),
+        Cell::Text(text) => sanitise(text),
         other => Cow::Owned(other.to_string()),
     }
 }
@@ -65,13 +61,14 @@ fn csv_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-pub(super) fn csv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
+pub(super) fn csv(header: &Header, cells: &[Cell<'_>], terminal: bool, out: &mut Vec<u8>) {
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         match cell {
             _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
+            Cell::Text(text) if terminal => csv_text(sanitise_lines(text).as_bytes(), out),
             Cell::Text(text) => csv_text(text.as_bytes(), out),
             other => plain(*other, out),
         }
@@ -102,7 +99,7 @@ fn tsv_text(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn tsv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
+pub(super) fn tsv(header: &Header, cells: &[Cell<'_>], terminal: bool, out: &mut Vec<u8>) {
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {
             out.push(b'\t');
@@ -110,6 +107,8 @@ pub(super) fn tsv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
         match cell {
             Cell::Null => out.extend_from_slice(b"\\N"),
             _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
+            // Lines and tabs have a spelling of tsv's own.
+            Cell::Text(text) if terminal => tsv_text(sanitise_text(text).as_bytes(), out),
             Cell::Text(text) => tsv_text(text.as_bytes(), out),
             other => plain(*other, out),
         }
@@ -118,7 +117,7 @@ pub(super) fn tsv(header: &Header, cells: &[Cell<'_>], out: &mut Vec<u8>) {
 }
 
 pub(super) fn list_header(header: &Header, out: &mut Vec<u8>) {
-    let names: Vec<Cow<'_, str>> = header.columns.iter().map(|column| sanitise(&column.name)).collect();
+    let names: Vec<&str> = header.columns.iter().map(|column| column.name.as_str()).collect();
     out.extend_from_slice(names.join("|").as_bytes());
     out.push(b'\n');
 }
@@ -129,9 +128,10 @@ pub(super) fn list(header: &Header, cells: &[Cell<'_>], style: &Style, out: &mut
             out.push(b'|');
         }
         match cell {
-            Cell::Null => out.extend_from_slice(style.null.as_bytes()),
+            Cell::Null => out.extend_from_slice(sanitise(&style.null).as_bytes()),
             _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
             Cell::Text(text) if style.terminal => out.extend_from_slice(sanitise(text).as_bytes()),
+            Cell::Text(text) => out.extend_from_slice(sanitise_text(text).as_bytes()),
             other => plain(*other, out),
         }
     }
@@ -177,9 +177,9 @@ pub(super) fn upright<T: AsRef<str>>(
     out.extend_from_slice(title);
     let widest = header.columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
     for (index, text) in texts.iter().enumerate() {
-        let name = header.columns.get(index).map_or(Cow::Borrowed(""), |column| sanitise(&column.name));
+        let name = header.columns.get(index).map_or("", |column| column.name.as_str());
         let pad = " ".repeat(widest.saturating_sub(name.width()));
-        let name = if style.colour { Cow::Owned(style.theme.paint(Ink::Strong, &name)) } else { name };
+        let name = if style.colour { Cow::Owned(style.theme.paint(Ink::Strong, name)) } else { Cow::Borrowed(name) };
         let _ = writeln!(out, "{name}{pad}  {}", text.as_ref());
     }
 }
@@ -202,7 +202,6 @@ fn markdown_text(text: &str, out: &mut Vec<u8>) {
         match byte {
             b'|' => out.extend_from_slice(b"\\|"),
             b'\n' => out.extend_from_slice(b"<br>"),
-            b'\r' => {}
             _ => out.push(byte),
         }
     }
@@ -212,10 +211,9 @@ pub(super) fn markdown(header: &Header, cells: &[Cell<'_>], style: &Style, out: 
     for (index, cell) in cells.iter().enumerate() {
         out.extend_from_slice(b"| ");
         match cell {
-            Cell::Null => out.extend_from_slice(style.null.as_bytes()),
+            Cell::Null => out.extend_from_slice(sanitise(&style.null).as_bytes()),
             _ if masked(header, index, *cell) => out.extend_from_slice(MASK.replace('*', "\\*").as_bytes()),
-            Cell::Text(text) if style.terminal => markdown_text(&sanitise(text), out),
-            Cell::Text(text) => markdown_text(text, out),
+            Cell::Text(text) => markdown_text(&sanitise_text(text), out),
             other => plain(*other, out),
         }
         out.push(b' ');

@@ -1,32 +1,59 @@
 //! JSON and JSON lines.
 
 use super::fields::plain;
+use super::sanitise::is_dangerous;
 use crate::model::{Cell, DataType, MASK};
 use crate::outcome::{Header, HeaderColumn, Tree};
+use std::io::Write as _;
 
 /// Column names as JSON strings with their colons.
-pub(super) fn names(header: &Header) -> Vec<Vec<u8>> {
+pub(super) fn names(header: &Header, terminal: bool) -> Vec<Vec<u8>> {
     header
         .columns
         .iter()
         .map(|column| {
             let mut name = Vec::new();
-            string(&column.name, &mut name);
+            string(&column.name, terminal, &mut name);
             name.push(b':');
             name
         })
         .collect()
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+fn string(text: &str, terminal: bool, out: &mut Vec<u8>) {
     // Most texts need no escapes; the others go through the library.
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+    if terminal && text.chars().any(is_dangerous) {
+        let mut quoted = Vec::new();
+        string(text, false, &mut quoted);
+        document(&String::from_utf8_lossy(&quoted), true, out);
+    } else if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
     } else {
         // Writing into memory cannot fail.
         drop(serde_json::to_writer(out, text));
+    }
+}
+
+/// A text that is JSON already. At a terminal what could drive it is spelled as JSON spells it within strings; outside of
+/// them nothing of that can stand but white space.
+fn document(text: &str, terminal: bool, out: &mut Vec<u8>) {
+    if !terminal || !text.chars().any(is_dangerous) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for c in text.chars() {
+        if matches!(c, '\n' | '\r' | '\t') {
+            out.push(b' ');
+        } else if is_dangerous(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into memory cannot fail.
+                drop(write!(out, "\\u{unit:04x}"));
+            }
+        } else {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
     }
 }
 
@@ -39,59 +66,65 @@ fn is_number(text: &str) -> bool {
     text.parse::<serde_json::Number>().is_ok()
 }
 
-fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, out: &mut Vec<u8>) {
+fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, terminal: bool, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.extend_from_slice(b"null"),
-        _ if column.is_some_and(|column| column.masked) => string(MASK, out),
+        _ if column.is_some_and(|column| column.masked) => string(MASK, false, out),
         Cell::Int(_) | Cell::Bool(_) => plain(cell, out),
         Cell::Float(number) if number.is_finite() => drop(serde_json::to_writer(out, &number)),
         // JSON has no word for them.
-        Cell::Float(number) => string(&number.to_string(), out),
+        Cell::Float(number) => string(&number.to_string(), false, out),
         Cell::Text(text) => match column.map(|column| &column.data_type) {
-            Some(DataType::Json) if is_json(text) => out.extend_from_slice(text.as_bytes()),
-            Some(DataType::Other(name)) if name == "jsonb" && is_json(text) => out.extend_from_slice(text.as_bytes()),
+            Some(DataType::Json) if is_json(text) => document(text, terminal, out),
+            Some(DataType::Other(name)) if name == "jsonb" && is_json(text) => document(text, terminal, out),
             Some(DataType::Numeric) if is_number(text) => out.extend_from_slice(text.as_bytes()),
-            _ => string(text, out),
+            _ => string(text, terminal, out),
         },
         Cell::Bytes(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            string(&hex, out);
+            string(&hex, false, out);
         }
     }
 }
 
-pub(super) fn object(header: &Header, names: &[Vec<u8>], cells: &[Cell<'_>], out: &mut Vec<u8>) {
+pub(super) fn object(header: &Header, names: &[Vec<u8>], cells: &[Cell<'_>], terminal: bool, out: &mut Vec<u8>) {
     out.push(b'{');
-    members(header, names, cells.iter().copied(), out);
+    members(header, names, cells.iter().copied(), terminal, out);
     out.push(b'}');
 }
 
-fn members<'c>(header: &Header, names: &[Vec<u8>], cells: impl Iterator<Item = Cell<'c>>, out: &mut Vec<u8>) {
+fn members<'c>(
+    header: &Header,
+    names: &[Vec<u8>],
+    cells: impl Iterator<Item = Cell<'c>>,
+    terminal: bool,
+    out: &mut Vec<u8>,
+) {
     for (index, (cell, name)) in cells.zip(names).enumerate() {
         if index > 0 {
             out.push(b',');
         }
         out.extend_from_slice(name);
-        value(cell, header.columns.get(index), out);
+        value(cell, header.columns.get(index), terminal, out);
     }
 }
 
-fn node(tree: &Tree, names: &[Vec<u8>], index: usize, out: &mut Vec<u8>) {
+fn node(tree: &Tree, names: &[Vec<u8>], index: usize, terminal: bool, out: &mut Vec<u8>) {
     let row = &tree.rows[index];
     out.push(b'{');
-    members(&tree.header, names, row.values.iter().map(crate::model::Value::as_cell), out);
+    members(&tree.header, names, row.values.iter().map(crate::model::Value::as_cell), terminal, out);
     for (name, one, below) in &row.children {
         if out.last() != Some(&b'{') {
             out.push(b',');
         }
-        string(name, out);
+        string(name, terminal, out);
         out.push(b':');
-        let inner = self::names(&below.header);
+        let inner = self::names(&below.header, terminal);
         if *one {
             if below.rows.is_empty() {
                 out.extend_from_slice(b"null");
             } else {
-                node(below, &inner, 0, out);
+                node(below, &inner, 0, terminal, out);
             }
         } else {
             out.push(b'[');
@@ -99,7 +132,7 @@ fn node(tree: &Tree, names: &[Vec<u8>], index: usize, out: &mut Vec<u8>) {
                 if at > 0 {
                     out.push(b',');
                 }
-                node(below, &inner, at, out);
+                node(below, &inner, at, terminal, out);
             }
             out.push(b']');
         }
@@ -107,20 +140,20 @@ fn node(tree: &Tree, names: &[Vec<u8>], index: usize, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-pub(super) fn tree(tree: &Tree, out: &mut Vec<u8>) {
-    let names = names(&tree.header);
+pub(super) fn tree(tree: &Tree, terminal: bool, out: &mut Vec<u8>) {
+    let names = names(&tree.header, terminal);
     out.push(b'[');
     for index in 0..tree.rows.len() {
         out.extend_from_slice(if index > 0 { b",\n " } else { b"" });
-        node(tree, &names, index, out);
+        node(tree, &names, index, terminal, out);
     }
     out.extend_from_slice(b"]\n");
 }
 
-pub(super) fn tree_lines(tree: &Tree, out: &mut Vec<u8>) {
-    let names = names(&tree.header);
+pub(super) fn tree_lines(tree: &Tree, terminal: bool, out: &mut Vec<u8>) {
+    let names = names(&tree.header, terminal);
     for index in 0..tree.rows.len() {
-        node(tree, &names, index, out);
+        node(tree, &names, index, terminal, out);
         out.push(b'\n');
     }
 }

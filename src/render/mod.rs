@@ -14,11 +14,14 @@ use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
 use crate::{Error, Result};
 use chart::Chart;
-use sanitise::sanitise;
+pub use sanitise::{is_dangerous, sanitise, sanitise_lines};
 use sink::Sink;
 use std::io::Write;
 use table::Table;
 pub use theme::{Ink, Theme};
+
+/// The widest that a screen is taken to be, in columns; a longer value is cut in tables and charts.
+pub const WIDEST: usize = 10_000;
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +66,11 @@ impl Mode {
         Self::Repr,
         Self::Chart,
     ];
+
+    /// Whether programs read it: in a pipe or a file it keeps the data as they are.
+    const fn is_data(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::Json | Self::Jsonl)
+    }
 
     /// Its name, as `.mode` takes it.
     #[must_use]
@@ -216,6 +224,14 @@ impl Renderer {
         Ok(&mut self.out)
     }
 
+    /// A line of results that is as it should be.
+    fn write_line(&mut self, text: &str) -> Result<()> {
+        let sink = self.results()?;
+        sink.buffer.extend_from_slice(text.as_bytes());
+        sink.buffer.push(b'\n');
+        sink.drain_if_full()
+    }
+
     fn messages(&mut self) -> Result<&mut Sink> {
         self.out.flush()?;
         Ok(&mut self.err)
@@ -235,7 +251,17 @@ impl Renderer {
     }
 }
 
-fn upright_page(header: &Header, page: &[(Mark, Vec<String>)], style: &Style, out: &mut Vec<u8>) {
+/// A header whose names cannot drive a terminal.
+fn spelled(header: &Header) -> Header {
+    let mut header = header.clone();
+    for column in &mut header.columns {
+        column.name = sanitise(&column.name).into_owned();
+    }
+    header.title = header.title.map(|title| sanitise(&title).into_owned());
+    header
+}
+
+fn upright_page(header: &Header, page: &table::Page, style: &Style, out: &mut Vec<u8>) {
     for (index, (mark, texts)) in page.iter().enumerate() {
         fields::upright(header, texts, *mark, index + 1, &[], style, out);
     }
@@ -253,22 +279,23 @@ impl Report for Renderer {
             mode => mode,
         };
         let chart = (mode == Mode::Chart).then(Chart::default);
-        let table = (mode == Mode::Table).then(|| Table::new(header, &self.style));
-        let names = match mode {
-            Mode::Json | Mode::Jsonl => json::names(header),
-            _ => Vec::new(),
-        };
+        let is_json = matches!(mode, Mode::Json | Mode::Jsonl);
+        let names = if is_json { json::names(header, self.style.terminal) } else { Vec::new() };
+        // Json has its own escapes.
+        let spells = !mode.is_data() || (self.style.terminal && !is_json);
+        let header = if spells { spelled(header) } else { header.clone() };
+        let table = (mode == Mode::Table).then(|| Table::new(&header));
         let style = self.style.clone();
         let buffer = &mut self.results()?.buffer;
         match mode {
-            Mode::Csv => fields::csv_header(header, buffer),
-            Mode::Tsv => fields::tsv_header(header, buffer),
-            Mode::Markdown => fields::markdown_header(header, buffer),
+            Mode::Csv => fields::csv_header(&header, buffer),
+            Mode::Tsv => fields::tsv_header(&header, buffer),
+            Mode::Markdown => fields::markdown_header(&header, buffer),
             Mode::Json => buffer.extend_from_slice(b"["),
-            Mode::List if style.terminal && style.mode == Mode::List => fields::list_header(header, buffer),
+            Mode::List if style.terminal && style.mode == Mode::List => fields::list_header(&header, buffer),
             _ => {}
         }
-        self.open = Some(Open { header: header.clone(), mode, rows: 0, table, chart, names });
+        self.open = Some(Open { header, mode, rows: 0, table, chart, names });
         Ok(())
     }
 
@@ -301,14 +328,14 @@ impl Report for Renderer {
             }
             Mode::Vertical => fields::vertical(&open.header, cells, mark, open.rows, style, out),
             Mode::List => fields::list(&open.header, cells, style, out),
-            Mode::Csv => fields::csv(&open.header, cells, out),
-            Mode::Tsv => fields::tsv(&open.header, cells, out),
+            Mode::Csv => fields::csv(&open.header, cells, style.terminal, out),
+            Mode::Tsv => fields::tsv(&open.header, cells, style.terminal, out),
             Mode::Json => {
                 out.extend_from_slice(if open.rows > 1 { b",\n " } else { b"" });
-                json::object(&open.header, &open.names, cells, out);
+                json::object(&open.header, &open.names, cells, style.terminal, out);
             }
             Mode::Jsonl => {
-                json::object(&open.header, &open.names, cells, out);
+                json::object(&open.header, &open.names, cells, style.terminal, out);
                 out.push(b'\n');
             }
             Mode::Markdown => fields::markdown(&open.header, cells, style, out),
@@ -320,9 +347,7 @@ impl Report for Renderer {
     fn end(&mut self) -> Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let mut hidden = 0;
-        if let Some(chart) = &open.chart {
-            chart.draw(&self.style, &mut self.out.buffer);
-        }
+        let left_out = open.chart.as_ref().map_or(0, |chart| chart.draw(&self.style, &mut self.out.buffer));
         if let Some(table) = &mut open.table
             && self.style.mode == Mode::Auto
             && let Some(page) = table.too_wide(&self.style)
@@ -335,6 +360,12 @@ impl Report for Renderer {
             self.out.buffer.extend_from_slice(b"]\n");
         }
         self.out.drain_if_full()?;
+        if left_out > 0 {
+            self.notice(
+                Level::Warning,
+                &format!("{left_out} more rows are not drawn: a chart has 10,000 bars at the most"),
+            )?;
+        }
         if hidden > 0 {
             let s = if hidden == 1 { "" } else { "s" };
             let text = format!("{hidden} more column{s} did not fit: `.mode vertical` shows all, `show` picks some");
@@ -348,8 +379,8 @@ impl Report for Renderer {
         let rows = tree.rows.len();
         let buffer = &mut self.results()?.buffer;
         match style.mode {
-            Mode::Json => json::tree(tree, buffer),
-            Mode::Jsonl => json::tree_lines(tree, buffer),
+            Mode::Json => json::tree(tree, style.terminal, buffer),
+            Mode::Jsonl => json::tree_lines(tree, style.terminal, buffer),
             Mode::Csv | Mode::Tsv => {
                 return Err(Error::invalid(format!("{} cannot show records under records", style.mode.name()))
                     .hint("use `.mode json` or `.mode jsonl`, or `show` with paths instead of `with`"));
@@ -368,37 +399,25 @@ impl Report for Renderer {
     }
 
     fn line(&mut self, text: &str) -> Result<()> {
-        let terminal = self.style.terminal;
-        let sink = self.results()?;
-        if terminal {
-            // A line may have lines within; anything else that could drive the terminal is escaped.
-            for (index, part) in text.split('\n').enumerate() {
-                if index > 0 {
-                    sink.buffer.push(b'\n');
-                }
-                sink.buffer.extend_from_slice(sanitise(part).as_bytes());
-            }
-        } else {
-            sink.buffer.extend_from_slice(text.as_bytes());
-        }
-        sink.buffer.push(b'\n');
-        sink.drain_if_full()
+        self.write_line(&sanitise_lines(text))
+    }
+
+    fn data(&mut self, text: &str) -> Result<()> {
+        if self.style.terminal { self.line(text) } else { self.write_line(text) }
     }
 
     fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        let text = format!("{sign} {}", sanitise_lines(text));
         if !self.style.colour {
-            return self.line(&format!("{sign} {text}"));
+            return self.write_line(&text);
         }
         let ink = match sign {
             '+' => Ink::Added,
             '-' => Ink::Removed,
             _ => Ink::Changed,
         };
-        let text = self.style.theme.paint(ink, &format!("{sign} {}", sanitise(text)));
-        let sink = self.results()?;
-        sink.buffer.extend_from_slice(text.as_bytes());
-        sink.buffer.push(b'\n');
-        sink.drain_if_full()
+        let text = self.style.theme.paint(ink, &text);
+        self.write_line(&text)
     }
 
     fn wants_notices(&self) -> bool {

@@ -1,9 +1,9 @@
 //! Tables, fitted to the width. The first page settles the widths; what comes after it streams.
 
-use super::Style;
 use super::fields::shown;
+use super::{Style, WIDEST as SCREEN};
 use crate::model::Cell;
-use crate::outcome::{Header, Mark};
+use crate::outcome::{Header, HeaderColumn, Mark};
 use comfy_table::{Attribute, Cell as Drawn, CellAlignment, ContentArrangement, Table as Drawing, presets};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -17,9 +17,15 @@ const NARROWEST: usize = 8;
 /// A cell that may be long is cut to this many columns even where there is room for more on the screen.
 const WIDEST: usize = 100;
 
+/// More bytes than a text of so many columns has, unless most of it takes no room.
+const MOST_BYTES: usize = 8 * SCREEN;
+
+/// Rows that settle the widths.
+pub(super) type Page = Vec<(Mark, Vec<Short>)>;
+
 pub(super) struct Table {
     header: Header,
-    page: Vec<(Mark, Vec<String>)>,
+    page: Page,
     /// Widths of the columns once they are settled; hidden ones are left out.
     widths: Option<Vec<usize>>,
     marked: bool,
@@ -27,7 +33,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(header: &Header, _style: &Style) -> Self {
+    pub(super) fn new(header: &Header) -> Self {
         Self { header: header.clone(), page: Vec::new(), widths: None, marked: false, hidden: 0 }
     }
 
@@ -39,7 +45,7 @@ impl Table {
         let texts = cells
             .iter()
             .enumerate()
-            .map(|(index, cell)| shown(*cell, self.header.columns.get(index), style).into_owned())
+            .map(|(index, cell)| Short::new(*cell, self.header.columns.get(index), style))
             .collect();
         self.page.push((mark, texts));
         if self.page.len() == PAGE {
@@ -48,7 +54,7 @@ impl Table {
     }
 
     /// The rows of the first page, if not all columns fit beside each other: they are better shown one under another.
-    pub(super) fn too_wide(&mut self, style: &Style) -> Option<Vec<(Mark, Vec<String>)>> {
+    pub(super) fn too_wide(&mut self, style: &Style) -> Option<Page> {
         let screen = style.width?;
         if self.widths.is_some() {
             return None;
@@ -62,7 +68,7 @@ impl Table {
         let mut widths: Vec<usize> = self.header.columns.iter().map(|column| column.name.width()).collect();
         for (_, texts) in &self.page {
             for (width, text) in widths.iter_mut().zip(texts) {
-                *width = (*width).max(measure(text));
+                *width = (*width).max(measure(text.as_ref()));
             }
         }
         widths
@@ -104,8 +110,7 @@ impl Table {
             head.push(Drawn::new(" "));
         }
         for (column, width) in self.header.columns.iter().zip(&widths) {
-            let text = super::sanitise(&column.name);
-            let cell = Drawn::new(padded(&cut(&text, *width), *width, false));
+            let cell = Drawn::new(padded(&cut(&column.name, *width), *width, false));
             head.push(if style.colour { cell.add_attribute(Attribute::Bold) } else { cell });
         }
         drawing.set_header(head);
@@ -115,7 +120,7 @@ impl Table {
                 row.push(Drawn::new(sign(mark)));
             }
             for ((text, width), column) in texts.iter().zip(&widths).zip(&self.header.columns) {
-                let cell = Drawn::new(cut(text, *width));
+                let cell = Drawn::new(text.cut(*width));
                 row.push(if column.data_type.is_number() { cell.set_alignment(CellAlignment::Right) } else { cell });
             }
             drawing.add_row(row);
@@ -171,13 +176,60 @@ fn fit(widths: &mut [usize], screen: usize) -> usize {
     shown
 }
 
+/// A value as a table or a chart holds it: one that is wider than any screen is cut before it is copied.
+pub(super) struct Short {
+    text: String,
+    /// The characters of the whole.
+    chars: usize,
+}
+
+impl Short {
+    pub(super) fn new(cell: Cell<'_>, column: Option<&HeaderColumn>, style: &Style) -> Self {
+        let long = matches!(cell, Cell::Text(text) if text.len() > MOST_BYTES) && column.is_none_or(|c| !c.masked);
+        if let (true, Cell::Text(text)) = (long, cell) {
+            let end = (0..=MOST_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let chars = text.chars().count();
+            return Self { text: cut_of(&shown(Cell::Text(&text[..end]), column, style), SCREEN, chars), chars };
+        }
+        if let Cell::Bytes(bytes) = cell
+            && bytes.len() > MOST_BYTES
+        {
+            // Two digits each, between x' and '.
+            let chars = 2 * bytes.len() + 3;
+            return Self {
+                text: cut_of(&shown(Cell::Bytes(&bytes[..MOST_BYTES]), column, style), SCREEN, chars),
+                chars,
+            };
+        }
+        let text = shown(cell, column, style);
+        let chars = text.chars().count();
+        Self { text: cut_of(&text, SCREEN, chars), chars }
+    }
+
+    /// It, cut to a width.
+    pub(super) fn cut(&self, width: usize) -> String {
+        if measure(&self.text) <= width { self.text.clone() } else { cut_of(&self.text, width, self.chars) }
+    }
+}
+
+impl AsRef<str> for Short {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
 /// The text cut to a width, visibly.
 pub(super) fn cut(text: &str, width: usize) -> String {
+    if measure(text) <= width { text.to_owned() } else { cut_of(text, width, text.chars().count()) }
+}
+
+/// A text cut to a width, of which the whole has so many characters.
+fn cut_of(text: &str, width: usize, chars: usize) -> String {
     if measure(text) <= width {
         return text.to_owned();
     }
     // Where there is room, with the length of the whole.
-    let length = format!("…({})", text.chars().count());
+    let length = format!("…({chars})");
     let end = if width >= 3 * length.len() { length.as_str() } else { "…" };
     let room = width.saturating_sub(end.width());
     let mut out = String::with_capacity(width + 3);
@@ -222,19 +274,19 @@ fn stream(
         out.push(b' ');
         let column = header.columns.get(index);
         let right = column.is_some_and(|column| column.data_type.is_number());
-        let text = shown(*cell, column, style);
-        let mut taken = measure(&text);
+        let text = Short::new(*cell, column, style);
+        let mut taken = measure(text.as_ref());
         let pad = |out: &mut Vec<u8>, taken: usize| out.resize(out.len() + width.saturating_sub(taken), b' ');
         if taken > *width && style.width.is_some() {
-            let short = cut(&text, *width);
+            let short = text.cut(*width);
             taken = measure(&short);
             out.extend_from_slice(short.as_bytes());
             pad(out, taken);
         } else if right {
             pad(out, taken);
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(text.as_ref().as_bytes());
         } else {
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(text.as_ref().as_bytes());
             pad(out, taken);
         }
         out.push(b' ');

@@ -7,9 +7,9 @@
 use super::journal::{Change, Entry};
 use crate::model::{Catalog, EntityId, Value};
 use crate::text::Place;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, files};
 use serde_json::{Map, Value as Json, json};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -45,14 +45,6 @@ fn failed(path: &Path, cause: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Io, format!("cannot keep the recovery file {}: {cause}", path.display()))
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 /// A name for files that belong to one database; nothing of the URL, which may hold a password, can be read from it.
 fn stem(database: &str) -> String {
     // FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. Stable between versions, unlike std's hasher.
@@ -62,31 +54,63 @@ fn stem(database: &str) -> String {
     format!("{hash:016x}")
 }
 
+/// How long a file may be to be read, in bytes.
+const LONGEST: u64 = 1 << 30;
+
+/// What there is in the folder for one database.
+#[derive(Debug)]
+pub struct Found {
+    /// A file of one's own.
+    pub keeper: Keeper,
+    /// What shells before have left there.
+    pub left: Vec<Left>,
+    /// Files that are not this user's alone, or cannot be read: they are left as they are.
+    pub strange: Vec<PathBuf>,
+}
+
 /// Opens a file of one's own for a database in a folder, and gives what shells before have left there.
 ///
 /// # Errors
 /// `Io` when the folder or a file cannot be made.
-pub fn open(folder: &Path, database: &str) -> Result<(Keeper, Vec<Left>)> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|cause| failed(folder, &cause))?;
+pub fn open(folder: &Path, database: &str) -> Result<Found> {
+    files::private_folder(folder).map_err(|cause| failed(folder, &cause))?;
+    if std::fs::metadata(folder).map_or(true, |known| files::belongs_to_other(&known)) {
+        return Err(failed(folder, &"the folder belongs to somebody else"));
+    }
     let stem = stem(database);
-    let mut left = Vec::new();
+    let (mut left, mut strange) = (Vec::new(), Vec::new());
     for slot in 0..SLOTS {
         let path = folder.join(format!("{stem}.{slot}.journal"));
         let lock_path = folder.join(format!("{stem}.{slot}.lock"));
-        let lock = private().open(&lock_path).map_err(|cause| failed(&lock_path, &cause))?;
+        let lock = match files::lock(&lock_path) {
+            Ok(lock) => lock,
+            // It is there, and not ours to open; the next one may be.
+            Err(_) if lock_path.symlink_metadata().is_ok() => {
+                strange.push(lock_path);
+                continue;
+            }
+            Err(cause) => return Err(failed(&lock_path, &cause)),
+        };
         if lock.try_lock().is_err() {
             // Another shell is at work on this database.
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        if text.is_empty() {
-            let file = private().open(&path).map_err(|cause| failed(&path, &cause))?;
-            return Ok((Keeper { file, _lock: lock, path, lock_path }, left));
+        let bytes = match files::read(&path, LONGEST) {
+            Ok((bytes, known)) if bytes.is_empty() || files::is_private(&known) => bytes,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+                Vec::new()
+            }
+            _ => {
+                strange.push(path);
+                continue;
+            }
+        };
+        if bytes.is_empty() {
+            let file = files::open_own(&path, 0).map_err(|cause| failed(&path, &cause))?;
+            return Ok(Found { keeper: Keeper { file, _lock: lock, path, lock_path }, left, strange });
         }
+        // A damaged line is not read; those before and after it are.
+        let text = String::from_utf8_lossy(&bytes);
         // A torn last line was never acknowledged.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let lines: Vec<Json> = whole.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -135,14 +159,12 @@ impl Keeper {
             text.push('\n');
         }
         // In a new file that takes the old one's name, so that a crash leaves one or the other.
-        let new = self.path.with_extension("new");
         let replaced = || -> std::io::Result<File> {
-            let mut file = private().open(&new)?;
-            file.set_len(0)?;
+            let new = files::Replacement::of(&self.path)?;
+            let mut file = new.handle()?;
             file.write_all(text.as_bytes())?;
             file.sync_data()?;
-            std::fs::rename(&new, &self.path)?;
-            Ok(file)
+            new.take_place()
         };
         self.file = replaced().map_err(|cause| failed(&self.path, &cause))?;
         Ok(())

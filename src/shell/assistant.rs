@@ -7,7 +7,7 @@ use crate::model::{Catalog, DataType, EntityId, Value};
 use crate::outcome::HeaderColumn;
 use crate::plan::Bound;
 use crate::plan::query::{Alias, ColumnRef, Expr, From, Order, Output, Select, Statement};
-use crate::render::{Ink, Theme};
+use crate::render::{Ink, Theme, is_dangerous, sanitise};
 use crate::session::journal::Change;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -60,7 +60,9 @@ impl Completer for Assistant {
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         let Some(catalog) = self.catalog() else { return Ok((position, Vec::new())) };
-        let completion = assist::complete(line, position, &catalog, &Surroundings(&self.console));
+        let mut completion = assist::complete(line, position, &catalog, &Surroundings(&self.console));
+        // What cannot be typed is not put into a line either.
+        completion.candidates.retain(|candidate| !candidate.text.chars().any(is_dangerous));
         let widest = completion.candidates.iter().map(|candidate| candidate.text.chars().count()).max().unwrap_or(0);
         let pairs = completion
             .candidates
@@ -70,7 +72,7 @@ impl Completer for Assistant {
                 let display = if candidate.note.is_empty() {
                     candidate.text.clone()
                 } else {
-                    format!("{}{pad}  {}", candidate.text, candidate.note)
+                    format!("{}{pad}  {}", candidate.text, sanitise(&candidate.note))
                 };
                 // What follows a whole name is a blank; a field that takes a value ends in = already.
                 Pair { display, replacement: candidate.text }
@@ -89,7 +91,7 @@ impl Hinter for Assistant {
         }
         let catalog = self.catalog()?;
         if let Some(hint) = assist::hint(line, &catalog, &|name| self.variable(name)) {
-            return Some(hint);
+            return Some(sanitise(&hint).into_owned());
         }
         // From history, but never a line that changes data.
         let console = self.console.try_borrow().ok()?;
@@ -98,23 +100,24 @@ impl Hinter for Assistant {
             return None;
         }
         let known = history.iter().rev().find(|entry| entry.starts_with(line) && entry.len() > line.len())?;
-        assist::only_reads(known, &catalog).then(|| known[line.len()..].to_owned())
+        let rest = &known[line.len()..];
+        (assist::only_reads(known, &catalog) && !rest.chars().any(is_dangerous)).then(|| rest.to_owned())
     }
 }
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, position: usize) -> Cow<'l, str> {
-        let (true, Some(catalog)) = (self.colour, self.catalog()) else { return Cow::Borrowed(line) };
+        let (true, Some(catalog)) = (self.colour, self.catalog()) else { return visible(line) };
         let bracket = assist::matching_bracket(line, position);
         let mut out = String::with_capacity(line.len() + 64);
         let mut at = 0;
         for (span, class) in assist::classes(line, &catalog, &|name| self.variable(name)) {
             plain(&line[at..span.start], at, bracket, &mut out);
-            let text = &line[span.start..span.end];
+            let text = visible(&line[span.start..span.end]);
             match class {
                 // Marked by a line under it as well as by its colour.
                 Class::Wrong => out.push_str(&format!("\x1b[4;31m{text}\x1b[0m")),
-                _ => out.push_str(&self.theme.paint(ink(class), text)),
+                _ => out.push_str(&self.theme.paint(ink(class), &text)),
             }
             at = span.end;
         }
@@ -137,12 +140,19 @@ fn plain(text: &str, offset: usize, bracket: Option<usize>, out: &mut String) {
     match bracket.filter(|at| (offset..offset + text.len()).contains(at)) {
         Some(at) => {
             let at = at - offset;
-            out.push_str(&text[..at]);
+            out.push_str(&visible(&text[..at]));
             out.push_str(&format!("\x1b[7m{}\x1b[0m", &text[at..=at]));
-            out.push_str(&text[at + 1..]);
+            out.push_str(&visible(&text[at + 1..]));
         }
-        None => out.push_str(text),
+        None => out.push_str(&visible(text)),
     }
+}
+
+/// A piece of the line that is edited: what was pasted or comes from the history must not drive the terminal, and must take
+/// as much room as the editor thinks, so each such character is one mark.
+fn visible(text: &str) -> Cow<'_, str> {
+    let drives = |c: char| is_dangerous(c) && !matches!(c, '\n' | '\t');
+    if text.contains(drives) { Cow::Owned(text.replace(drives, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 const fn ink(class: Class) -> Ink {

@@ -511,7 +511,7 @@ impl Builder {
                 let how = if other.read_only { Open::Reading } else { Open::Existing };
                 let (mut store, name) = open(&address, how, &migrations)?;
                 if let Some(project) = &other.project {
-                    project.attach(&mut *store)?;
+                    project.attach(&mut *store);
                 }
                 let mut silent = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Style::default());
                 other.session(store, name, &address.key(), &mut silent)
@@ -598,7 +598,7 @@ fn start(
     renderer: &mut Renderer,
 ) -> Result<Opened> {
     if let Some(project) = &opening.project {
-        project.attach(&mut *store)?;
+        project.attach(&mut *store);
     }
     if upgrade {
         for revision in store.revisions()?.iter().filter(|revision| !revision.applied) {

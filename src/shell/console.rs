@@ -9,13 +9,12 @@ use crate::language;
 use crate::language::ast::{Line, Name};
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
-use crate::render::{Mode, Renderer, Style, Theme};
+use crate::render::{Mode, Renderer, Style, Theme, WIDEST, sanitise};
 use crate::session::Session;
 use crate::text::{Place, Span};
 use crate::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 use std::io::Write;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -113,7 +112,7 @@ pub struct Screen {
     /// The programs that results go to, innermost last: one that a whole file's results go to stays while it is read.
     programs: Vec<Piped>,
     /// Where results went before they were sent elsewhere, and before that.
-    originals: Vec<Box<dyn Write>>,
+    originals: Vec<(Box<dyn Write>, Style)>,
 }
 
 /// Results go to a program.
@@ -178,6 +177,7 @@ impl Console {
             }
             Err(error) if error.kind == ErrorKind::Connection => {
                 // The journal is intact; whatever needs the connection next replays it.
+                self.screen.rest();
                 return Err(match self.context.session.reconnect() {
                     Ok(()) => error.hint("the connection has been made again, and what is staged is still staged"),
                     Err(cause) => error.hint(format!("and it cannot be made again: {cause}")),
@@ -280,6 +280,7 @@ impl Console {
             return Err(Error::new(ErrorKind::Refused, "changes are staged for this database")
                 .hint("`commit` or `rollback` first"));
         }
+        self.screen.rest();
         let opened = (self.screen.opener)(url)?;
         self.context.session = opened.session;
         if self.context.session.is_sandbox() {
@@ -334,9 +335,11 @@ impl Console {
     pub fn prompt_text(&self) -> String {
         let staged = self.context.session.staged();
         let staged = if staged == 0 { String::new() } else { format!("*{staged}") };
+        let database = sanitise(&self.prompt);
         match &self.template {
-            Some(template) => template.replace("{database}", &self.prompt).replace("{staged}", &staged),
-            None => format!("{}{staged}> ", self.prompt),
+            // What the person wrote into it is hers, colours too.
+            Some(template) => template.replace("{database}", &database).replace("{staged}", &staged),
+            None => format!("{database}{staged}> "),
         }
     }
 }
@@ -506,6 +509,13 @@ impl Report for Screen {
         }
         self.renderer.line(text)
     }
+    fn data(&mut self, text: &str) -> Result<()> {
+        if let Some(reply) = self.reply() {
+            reply.line(text);
+            return Ok(());
+        }
+        self.renderer.data(text)
+    }
     fn marked(&mut self, sign: char, text: &str) -> Result<()> {
         if self.reply().is_some() {
             return self.line(&format!("{sign} {text}"));
@@ -529,11 +539,17 @@ impl Report for Screen {
     }
 }
 
+/// How much is collected for the clipboard, in bytes.
+const MOST_COLLECTED: usize = 64 << 20;
+
 /// A `Write` into memory that is kept by somebody else too.
 struct Collected(Rc<RefCell<Vec<u8>>>);
 
 impl Write for Collected {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.borrow().len() + bytes.len() > MOST_COLLECTED {
+            return Err(std::io::Error::other("more than 64 MiB are too much for a clipboard"));
+        }
         self.0.borrow_mut().extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -604,9 +620,9 @@ impl Front for Screen {
                 self.renderer.style_mut().width =
                     match value {
                         "unlimited" => None,
-                        number => Some(number.parse().ok().filter(|width| *width >= 10).ok_or_else(|| {
-                            Error::invalid("a width is a number of columns from 10 up, or unlimited")
-                        })?),
+                        number => Some(number.parse().ok().filter(|width| (10..=WIDEST).contains(width)).ok_or_else(
+                            || Error::invalid(format!("a width is from 10 to {WIDEST} columns, or unlimited")),
+                        )?),
                     }
             }
             _ => {
@@ -619,23 +635,26 @@ impl Front for Screen {
         Ok(())
     }
 
-    fn redirect(&mut self, file: Option<&Path>) -> Result<()> {
+    fn redirect(&mut self, file: Option<std::fs::File>) -> Result<()> {
         self.renderer.flush()?;
         match file {
-            Some(path) => {
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create(true).truncate(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let file = options.open(path).map_err(|cause| {
-                    Error::new(ErrorKind::Io, format!("cannot write to {}: {cause}", path.display()))
-                })?;
+            Some(file) => {
                 let before = self.renderer.set_results(Box::new(std::io::BufWriter::new(file)));
-                self.originals.push(before);
+                let style = self.renderer.style().clone();
+                // A file is no terminal: it gets the data as they are.
+                let plain = self.renderer.style_mut();
+                plain.width = plain.width.filter(|_| !style.terminal);
+                (plain.terminal, plain.colour) = (false, false);
+                self.originals.push((before, style));
             }
             None => {
-                if let Some(original) = self.originals.pop() {
+                if let Some((original, style)) = self.originals.pop() {
                     self.renderer.set_results(original);
+                    let known = self.renderer.style_mut();
+                    (known.terminal, known.colour) = (style.terminal, style.colour);
+                    if style.terminal {
+                        known.width = style.width;
+                    }
                 }
             }
         }

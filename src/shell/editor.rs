@@ -6,8 +6,9 @@ use super::script::{filled_lines, not_run, run_command};
 use crate::assist::open_at_end;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
+use crate::render::sanitise_lines;
 use crate::text::Place;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, files};
 use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History};
 use rustyline::{CompletionType, Config, EditMode, Editor as LineEditor};
@@ -56,9 +57,16 @@ impl Editor {
             (style.colour, style.theme)
         };
         inner.set_helper(Some(Assistant { console: Rc::clone(&console), colour, theme }));
+        let history = history.filter(|path| match own(path) {
+            Ok(()) => true,
+            // A history that cannot be kept is no reason not to start.
+            Err(cause) => {
+                let text = format!("what is typed is not kept: {}: {cause}", path.display());
+                let _ = console.borrow_mut().screen.notice(Level::Warning, &text);
+                false
+            }
+        });
         if let Some(path) = &history {
-            private(path)?;
-            // A history that cannot be read is no reason not to start.
             let _ = inner.load_history(path);
             deduplicate(&mut inner);
             let console = console.borrow();
@@ -136,7 +144,7 @@ fn deduplicate(editor: &mut LineEditor<Assistant, FileHistory>) {
 /// `Interrupted` at Ctrl-C, which ends whatever asked, and all that was to come behind it; `Io` when there is no terminal.
 pub fn confirm(question: &str) -> Result<bool> {
     let mut editor = rustyline::DefaultEditor::new().map_err(|error| failed(&error))?;
-    let answer = match editor.readline(&format!("{question} [y/N] ")) {
+    let answer = match editor.readline(&format!("{} [y/N] ", sanitise_lines(question))) {
         Err(ReadlineError::Interrupted) => return Err(Error::new(ErrorKind::Interrupted, "interrupted")),
         answer => answer.unwrap_or_default(),
     };
@@ -147,17 +155,15 @@ fn failed(error: &ReadlineError) -> Error {
     Error::new(ErrorKind::Io, format!("cannot edit lines on this terminal: {error}"))
 }
 
-/// Makes sure that the history file exists and that only its owner may read it.
-fn private(path: &std::path::Path) -> Result<()> {
+/// How long the history may be to be read, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// Makes sure that the history file exists, that it is this user's, and that nobody else may read it.
+fn own(path: &std::path::Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
-    Ok(())
+    files::open_own(path, LONGEST).map(drop)
 }
 
 /// The loop at a terminal, until the person leaves.

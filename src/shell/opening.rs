@@ -113,7 +113,14 @@ impl Opening {
     fn keep_safe(&self, session: &mut Session, key: &str, renderer: &mut Renderer) -> Result<()> {
         let Some(folder) = &self.recovery else { return Ok(()) };
         match recovery::open(folder, key) {
-            Ok((keeper, left)) => {
+            Ok(recovery::Found { keeper, left, strange }) => {
+                for file in strange {
+                    let text = format!(
+                        "{} is not taken for staged changes of yours: others could have written it, or it cannot be read",
+                        file.display()
+                    );
+                    renderer.notice(Level::Warning, &text)?;
+                }
                 let count: usize = left.iter().map(recovery::Left::count).sum();
                 session.set_keeper(keeper, left);
                 if count > 0 {

@@ -5,6 +5,9 @@ use std::io::Write;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::rc::Rc;
 
+/// How much is held back, in bytes, until it is known whether it fits the screen.
+const MOST_HELD: usize = 1 << 20;
+
 /// When results go through a pager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Paging {
@@ -157,7 +160,7 @@ impl Write for PagedOut {
         let long = match (state.paging, state.height) {
             (Paging::On, Some(_)) => true,
             // The last row is the prompt's.
-            (Paging::Auto, Some(height)) => state.lines >= height,
+            (Paging::Auto, Some(height)) => state.lines >= height || state.held.len() > MOST_HELD,
             _ => false,
         };
         if long && !state.through {

@@ -95,7 +95,9 @@ impl<'r> Script<'r> {
             self.valid -= self.start;
             self.start = 0;
         }
-        let read = self.reader.read_until(b'\n', &mut self.buffer)?;
+        // No more than that is ever held.
+        let room = (LONGEST + 1).saturating_sub(self.buffer.len());
+        let read = self.reader.by_ref().take(room as u64).read_until(b'\n', &mut self.buffer)?;
         if self.buffer.len() > LONGEST {
             return Err(Error::new(ErrorKind::Syntax, "a command is longer than 64 MiB; is a quote not closed?"));
         }

@@ -20,11 +20,12 @@ use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::query_builder::QueryFragment;
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use diesel::{Connection, ConnectionResult, PgConnection, RunQueryDsl};
 use error::{translate, translate_of};
 use own::own;
 use row::RowBuffer;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
 const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
@@ -51,6 +52,24 @@ pub struct PgStore {
     process: i32,
 }
 
+/// What a process does around the making of each connection; it must call what it is given.
+pub type Around = fn(&mut dyn FnMut());
+
+static AROUND: OnceLock<Around> = OnceLock::new();
+
+/// Says what is done around the making of each connection from now on: libpq writes to the process's standard error then,
+/// and only the process's owner may lead that elsewhere. The first to say so counts.
+pub fn around_connecting(around: Around) {
+    let _ = AROUND.set(around);
+}
+
+fn connect(url: &str) -> ConnectionResult<PgConnection> {
+    let Some(around) = AROUND.get() else { return PgConnection::establish(url) };
+    let mut made = None;
+    around(&mut || made = Some(PgConnection::establish(url)));
+    made.unwrap_or_else(|| PgConnection::establish(url))
+}
+
 /// What closes a session to writing.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 
@@ -58,13 +77,13 @@ fn establish(url: &str, read_only: bool) -> Result<(PgConnection, i32)> {
     let connected = if read_only {
         // In the start packet: not even the first query can write.
         let closed = super::url::with_options(url, "-c default_transaction_read_only=on");
-        match PgConnection::establish(&closed) {
+        match connect(&closed) {
             // A pooler may know no options; it is told before anything else.
-            Err(cause) if cause.to_string().contains("unsupported startup parameter") => PgConnection::establish(url),
+            Err(cause) if cause.to_string().contains("unsupported startup parameter") => connect(url),
             done => done,
         }
     } else {
-        PgConnection::establish(url)
+        connect(url)
     };
     let mut connection = connected.map_err(|cause| {
         let text = cause.to_string();

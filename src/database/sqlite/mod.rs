@@ -317,6 +317,18 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn files(&mut self) -> Result<Vec<PathBuf>> {
+        #[derive(diesel::QueryableByName)]
+        struct Attached {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            file: String,
+        }
+        let attached: Vec<Attached> = diesel::sql_query("SELECT file FROM pragma_database_list WHERE file <> ''")
+            .load(&mut self.connection)
+            .map_err(|e| translate(&e))?;
+        Ok(attached.into_iter().map(|database| database.file.into()).collect())
+    }
+
     fn set_read_only(&mut self) -> Result<()> {
         self.guard = Some(Guard::Reading);
         if self.handle.is_known() {
