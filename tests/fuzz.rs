@@ -2,7 +2,7 @@
 //! random bytes. Under libFuzzer, which learns from coverage, the same functions run as
 //! `cargo +nightly fuzz run TARGET fuzz/corpus/TARGET fuzz/seeds/TARGET`.
 //!
-//! `FUZZ_CASES` says how many inputs each function gets; `FUZZ_SEED` begins elsewhere.
+//! `FUZZ_CASES` says how many inputs each function gets, instead of some seconds of them; `FUZZ_SEED` begins elsewhere.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "../fuzz/src/lib.rs"]
@@ -11,6 +11,7 @@ mod fuzz;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Pieces that mean something somewhere.
 const PIECES: [&str; 40] = [
@@ -74,24 +75,34 @@ impl Random {
 
     /// A seed, changed in a few places.
     fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
+        let longest = seeds.iter().map(Vec::len).max().unwrap_or(0);
         let mut input = seeds[self.below(seeds.len())].clone();
         for _ in 0..=self.below(6) {
             let at = self.below(input.len() + 1);
-            match self.below(5) {
+            match self.below(7) {
                 0 => drop(input.splice(at..at, PIECES[self.below(PIECES.len())].bytes())),
                 1 => input.insert(at, self.next() as u8),
                 2 => input.truncate(at),
-                3 => drop(input.drain(at..(at + self.below(8)).min(input.len()))),
+                3 | 4 => {
+                    if let Some(byte) = input.get_mut(at) {
+                        *byte = self.next() as u8;
+                    }
+                }
+                5 => drop(input.drain(at..(at + self.below(8)).min(input.len()))),
                 _ => {
                     let other = &seeds[self.below(seeds.len())];
                     input.extend_from_slice(&other[self.below(other.len() + 1)..]);
                 }
             }
         }
-        input.truncate(2048);
+        // As long as what is real.
+        input.truncate(2048.max(longest));
         input
     }
 }
+
+/// How long each function is tried where nobody says how often.
+const SECONDS: Duration = Duration::from_secs(3);
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
@@ -117,8 +128,14 @@ fn run(name: &str) {
         check(seed);
     }
     let mut random = Random(begin);
+    // A number that somebody asks for is kept; else it ends after some seconds.
+    let asked = std::env::var_os("FUZZ_CASES").is_some();
+    let begun = Instant::now();
     for _ in 0..number("FUZZ_CASES", 2_000) {
         check(&random.input(&seeds));
+        if !asked && begun.elapsed() > SECONDS {
+            break;
+        }
     }
 }
 
@@ -150,6 +167,32 @@ fn url() {
 #[test]
 fn import() {
     run("import");
+}
+
+#[test]
+fn dotenv() {
+    run("dotenv");
+}
+
+#[test]
+fn config() {
+    run("config");
+}
+
+#[test]
+fn journal() {
+    run("journal");
+}
+
+#[test]
+fn sqlite() {
+    run("sqlite");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn server() {
+    run("server");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is fuzzed, and what must hold for any bytes at all. The targets in `fuzz_targets/` run these functions under
 //! libFuzzer; `tests/fuzz.rs` runs the same ones on stable Rust, with the seeds and with random bytes.
 
+mod outside;
+
 use diesel_shell::assist::{self, World};
 use diesel_shell::database::url::{Address, without_password};
 use diesel_shell::language::ast::Command;
@@ -10,6 +12,9 @@ use diesel_shell::model::{Catalog, EntityId};
 use diesel_shell::outcome::{ErrorContext, Report as _};
 use diesel_shell::render::{Renderer, Style};
 use diesel_shell::{ErrorKind, Shell, Span, State, Value};
+#[cfg(feature = "postgres")]
+pub use outside::server;
+pub use outside::{config, dotenv, journal, sqlite};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -18,13 +23,19 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, as their files and their seeds are called.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: &[(&str, Target)] = &[
     ("lexer", lexer),
     ("splitter", splitter),
     ("parser", parser),
     ("completion", completion),
     ("url", url),
     ("import", import),
+    ("dotenv", dotenv),
+    ("config", config),
+    ("journal", journal),
+    ("sqlite", sqlite),
+    #[cfg(feature = "postgres")]
+    ("server", server),
 ];
 
 static CATALOG: LazyLock<Catalog> =

@@ -1,0 +1,288 @@
+//! What others may have written whole: files of a folder, journals, databases, and what a server says.
+
+use super::{Shared, text};
+use diesel_shell::model::Catalog;
+use diesel_shell::session::recovery;
+use diesel_shell::{ErrorKind, Shell, microblog};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+#[path = "../../src/cli/config.rs"]
+#[allow(dead_code, reason = "what reads files is not fuzzed")]
+mod config;
+#[path = "../../src/cli/dotenv.rs"]
+#[allow(dead_code, reason = "what reads files is not fuzzed")]
+mod dotenv;
+
+/// How long one input may take: more is a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Any text of a `.env` names a database or is refused, and what it names is not put together from the environment.
+pub fn dotenv(data: &[u8]) {
+    let text = text(data);
+    for outside in [false, true] {
+        if let Ok(Some(url)) = dotenv::url(&text, ".env", &|_| outside) {
+            assert!(!url.is_empty(), "{text:?}");
+            let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+            assert!(!(postgres && url.contains("?hostaddr=")), "{url:?} of {text:?}");
+        }
+    }
+}
+
+/// Any text is a configuration, or refused.
+pub fn config(data: &[u8]) {
+    let _ = config::parse(&text(data));
+}
+
+/// Any file in the place of a journal is read, or its lines are left out; the folder stays usable.
+pub fn journal(data: &[u8]) {
+    thread_local! {
+        static FOLDER: (tempfile::TempDir, PathBuf) = {
+            let folder = tempfile::tempdir().expect("there is a temporary folder");
+            let opened = recovery::open(folder.path(), "fuzz").expect("it can be written");
+            let path = file_of(folder.path(), "journal").expect("it is kept there");
+            drop(opened);
+            (folder, path)
+        };
+        static CATALOG: Catalog = microblog::models().into_catalog().expect("the models fit each other");
+    }
+    FOLDER.with(|(folder, path)| {
+        CATALOG.with(|catalog| {
+            private(path, data);
+            let found = recovery::open(folder.path(), "fuzz").expect("the folder is usable");
+            assert!(found.strange.is_empty(), "{:?}", found.strange);
+            for left in &found.left {
+                let (entries, warnings) = left.entries(catalog);
+                assert!(entries.len() + warnings.len() >= left.count().min(1), "a change is lost without a word");
+            }
+        });
+    });
+}
+
+fn private(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("it can be written");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    }
+}
+
+fn file_of(folder: &Path, ending: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|known| known == ending))
+}
+
+/// Commands that look at everything of a database.
+const LOOKING: [&str; 9] = [
+    ".models",
+    ".tables",
+    ".schema",
+    "db check",
+    "list users",
+    "list posts order by body desc limit 3",
+    "count posts by author.username",
+    ".dump",
+    "rollback",
+];
+
+/// Runs the commands, whose errors may be any but those of the language; what is shown cannot drive a terminal.
+fn look(shell: &mut Shell, shown: &Rc<RefCell<Vec<u8>>>) {
+    for command in LOOKING {
+        let begun = Instant::now();
+        // As a script, so that results are written as well.
+        drop(shell.script(command.as_bytes()));
+        assert!(begun.elapsed() < PATIENCE, "{command} takes {:?}", begun.elapsed());
+    }
+    let shown = String::from_utf8_lossy(&shown.take()).into_owned();
+    let driving = shown.chars().find(|c| diesel_shell::render::is_dangerous(*c) && *c != '\n');
+    assert_eq!(driving, None, "{shown:?}");
+}
+
+fn builder(shown: &Rc<RefCell<Vec<u8>>>) -> diesel_shell::Builder {
+    // Schemas and values may hold anything: what is written for programs is not looked at here.
+    Shell::builder().output(std::io::sink()).messages(Shared(Rc::clone(shown)))
+}
+
+/// The microblog's file with rows, an index, a view and a trigger.
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let path = folder.path().join("fuzz.db");
+    let mut shell = Shell::builder()
+        .models(microblog::models())
+        .sqlite_migrations(microblog::MIGRATIONS)
+        .database(path.to_str().expect("a path of letters"))
+        .create()
+        .upgrade()
+        .output(std::io::sink())
+        .messages(std::io::sink())
+        .build()
+        .expect("a new file can be opened");
+    let script = "add user username=john email=john@example.com\nadd user username=susan email=susan@example.com\n\
+        add post body=hello author=john\nadd post body='hello too' author=susan\ncommit\n\
+        .sql create index posts_of on posts (user_id, body)\n\
+        .sql create view names as select username from users\n\
+        .sql create trigger t after insert on posts begin update users set email = email; end\ncommit\n";
+    assert!(shell.script(script.as_bytes()).expect("it is written").is_success(), "the seed is not as it should be");
+    drop(shell);
+    let mut bytes = std::fs::read(&path).expect("it is there");
+    // Without a log beside it: <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>.
+    bytes[18..20].copy_from_slice(&[1, 1]);
+    bytes
+});
+
+/// A file changed at any bytes is opened and looked at, or refused; nothing is written but what belongs to it.
+pub fn sqlite(data: &[u8]) {
+    thread_local! {
+        static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("there is a temporary folder");
+    }
+    let mut bytes = FILE.clone();
+    for change in data.chunks_exact(3) {
+        // Half of the changes are in the first page, where the schema is.
+        let at = usize::from(change[0]) << 8 | usize::from(change[1]);
+        let length = if at & 1 == 0 { bytes.len().min(4096) } else { bytes.len() };
+        bytes[at % length] = change[2];
+    }
+    FOLDER.with(|folder| {
+        let path = folder.path().join("fuzz.db");
+        for ending in ["-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("fuzz.db{ending}")));
+        }
+        private(&path, &bytes);
+        let shown = Rc::new(RefCell::new(Vec::new()));
+        let opened = builder(&shown).models(microblog::models()).database(path.to_str().expect("letters")).build();
+        match opened {
+            Ok(mut shell) => look(&mut shell, &shown),
+            Err(error) => assert!(!matches!(error.kind, ErrorKind::Syntax), "{error}"),
+        }
+        let entries = std::fs::read_dir(folder.path()).expect("it is there");
+        for name in entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+            assert!(name.starts_with("fuzz.db"), "{name} was written");
+        }
+    });
+}
+
+/// A server that says any bytes, as much of them at a time as a server would, is an error or a database.
+#[cfg(feature = "postgres")]
+pub fn server(data: &[u8]) {
+    let server = fake::Server::start(data.to_vec());
+    let shown = Rc::new(RefCell::new(Vec::new()));
+    let begun = Instant::now();
+    match builder(&shown).database(&server.url()).build() {
+        Ok(mut shell) => look(&mut shell, &shown),
+        Err(error) => assert!(!matches!(error.kind, ErrorKind::Syntax), "{error}"),
+    }
+    assert!(begun.elapsed() < PATIENCE, "it takes {:?}", begun.elapsed());
+}
+
+/// A server on a socket of its own that plays back what it is given.
+#[cfg(feature = "postgres")]
+mod fake {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::JoinHandle;
+    use std::time::Duration;
+
+    /// Says its bytes to whoever connects first; others are sent away.
+    pub struct Server {
+        address: SocketAddr,
+        gone: Arc<AtomicBool>,
+        thread: Option<JoinHandle<()>>,
+    }
+
+    impl Server {
+        pub fn start(script: Vec<u8>) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
+            let address = listener.local_addr().expect("it has an address");
+            let gone = Arc::new(AtomicBool::new(false));
+            let over = Arc::clone(&gone);
+            let thread = std::thread::spawn(move || {
+                let mut script = Some(script);
+                for stream in listener.incoming().flatten() {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    if let Some(script) = script.take() {
+                        // That the shell has gone is no failure.
+                        let _ = play(stream, &script);
+                    }
+                }
+            });
+            Self { address, gone, thread: Some(thread) }
+        }
+
+        pub fn url(&self) -> String {
+            format!(
+                "postgres://fuzz@127.0.0.1:{}/fuzz?sslmode=disable&gssencmode=disable&connect_timeout=5",
+                self.address.port()
+            )
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            self.gone.store(true, Ordering::SeqCst);
+            // Wakes it up.
+            let _ = TcpStream::connect(self.address);
+            if let Some(thread) = self.thread.take() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    /// After the start packet, and after each message that waits for an answer: all up to the next `ReadyForQuery`.
+    /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
+    fn play(mut stream: TcpStream, script: &[u8]) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_nodelay(true)?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        skip(&mut stream, length)?;
+        let mut rest = script;
+        loop {
+            let end = answer(rest);
+            stream.write_all(&rest[..end])?;
+            rest = &rest[end..];
+            if rest.is_empty() {
+                // It stops.
+                return Ok(());
+            }
+            // Query, Sync and Terminate.
+            while !matches!(message(&mut stream)?, b'Q' | b'S' | b'X') {}
+        }
+    }
+
+    fn message(stream: &mut TcpStream) -> std::io::Result<u8> {
+        let mut head = [0; 5];
+        stream.read_exact(&mut head)?;
+        skip(stream, [head[1], head[2], head[3], head[4]])?;
+        Ok(head[0])
+    }
+
+    fn skip(stream: &mut TcpStream, length: [u8; 4]) -> std::io::Result<()> {
+        let length = u64::from(u32::from_be_bytes(length).saturating_sub(4));
+        std::io::copy(&mut stream.take(length), &mut std::io::sink()).map(drop)
+    }
+
+    /// How long the next answer is: to the end of a `ReadyForQuery`, or all of it where the lengths lead nowhere.
+    fn answer(script: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(head) = script.get(at..at + 5) {
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+            let end = at.saturating_add(1).saturating_add(length);
+            if length < 4 || end > script.len() {
+                break;
+            }
+            at = end;
+            if head[0] == b'Z' {
+                return at;
+            }
+        }
+        script.len()
+    }
+}
