@@ -122,7 +122,8 @@ fn run(name: &str) {
     let begin = number("FUZZ_SEED", 8);
     let check = |input: &[u8]| {
         let failed = catch_unwind(AssertUnwindSafe(|| target(input))).is_err();
-        assert!(!failed, "{name} fails as said above, for b\"{}\"", input.escape_ascii());
+        let shown = input.escape_ascii().to_string();
+        assert!(!failed, "{name} fails as said above, for b\"{}\"", shown.get(..4_000).unwrap_or(&shown));
     };
     for seed in &seeds {
         check(seed);

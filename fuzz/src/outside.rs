@@ -5,6 +5,8 @@ use diesel_shell::model::Catalog;
 use diesel_shell::session::recovery;
 use diesel_shell::{ErrorKind, Shell, microblog};
 use std::cell::RefCell;
+#[cfg(feature = "postgres")]
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -16,6 +18,9 @@ mod config;
 #[path = "../../src/cli/dotenv.rs"]
 #[allow(dead_code, reason = "what reads files is not fuzzed")]
 mod dotenv;
+#[cfg(feature = "postgres")]
+#[path = "fake.rs"]
+mod fake;
 
 /// How long one input may take: more is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +31,7 @@ pub fn dotenv(data: &[u8]) {
     for outside in [false, true] {
         if let Ok(Some(url)) = dotenv::url(&text, ".env", &|_| outside) {
             assert!(!url.is_empty(), "{text:?}");
-            let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+            let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
             assert!(!(postgres && url.contains("?hostaddr=")), "{url:?} of {text:?}");
         }
     }
@@ -81,12 +86,12 @@ const LOOKING: [&str; 9] = [
     ".models",
     ".tables",
     ".schema",
-    "db check",
     "list users",
     "list posts order by body desc limit 3",
     "count posts by author.username",
     ".dump",
     "rollback",
+    "db check",
 ];
 
 /// Runs the commands, whose errors may be any but those of the language; what is shown cannot drive a terminal.
@@ -171,118 +176,17 @@ pub fn server(data: &[u8]) {
     let server = fake::Server::start(data.to_vec());
     let shown = Rc::new(RefCell::new(Vec::new()));
     let begun = Instant::now();
-    match builder(&shown).database(&server.url()).build() {
+    let looked = catch_unwind(AssertUnwindSafe(|| match builder(&shown).database(&server.url()).build() {
         Ok(mut shell) => look(&mut shell, &shown),
         Err(error) => assert!(!matches!(error.kind, ErrorKind::Syntax), "{error}"),
+    }));
+    if let Err(panic) = looked {
+        // Where Diesel gives up on a server; the command makes that an error.
+        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        let given_up = ["Is never none", "Expect postgres field names to be UTF-8"];
+        if !said.is_some_and(|said| given_up.iter().any(|known| said.starts_with(known))) {
+            resume_unwind(panic);
+        }
     }
     assert!(begun.elapsed() < PATIENCE, "it takes {:?}", begun.elapsed());
-}
-
-/// A server on a socket of its own that plays back what it is given.
-#[cfg(feature = "postgres")]
-mod fake {
-    use std::io::{Read as _, Write as _};
-    use std::net::{SocketAddr, TcpListener, TcpStream};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread::JoinHandle;
-    use std::time::Duration;
-
-    /// Says its bytes to whoever connects first; others are sent away.
-    pub struct Server {
-        address: SocketAddr,
-        gone: Arc<AtomicBool>,
-        thread: Option<JoinHandle<()>>,
-    }
-
-    impl Server {
-        pub fn start(script: Vec<u8>) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
-            let address = listener.local_addr().expect("it has an address");
-            let gone = Arc::new(AtomicBool::new(false));
-            let over = Arc::clone(&gone);
-            let thread = std::thread::spawn(move || {
-                let mut script = Some(script);
-                for stream in listener.incoming().flatten() {
-                    if over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    if let Some(script) = script.take() {
-                        // That the shell has gone is no failure.
-                        let _ = play(stream, &script);
-                    }
-                }
-            });
-            Self { address, gone, thread: Some(thread) }
-        }
-
-        pub fn url(&self) -> String {
-            format!(
-                "postgres://fuzz@127.0.0.1:{}/fuzz?sslmode=disable&gssencmode=disable&connect_timeout=5",
-                self.address.port()
-            )
-        }
-    }
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            self.gone.store(true, Ordering::SeqCst);
-            // Wakes it up.
-            let _ = TcpStream::connect(self.address);
-            if let Some(thread) = self.thread.take() {
-                let _ = thread.join();
-            }
-        }
-    }
-
-    /// After the start packet, and after each message that waits for an answer: all up to the next `ReadyForQuery`.
-    /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
-    fn play(mut stream: TcpStream, script: &[u8]) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.set_nodelay(true)?;
-        let mut length = [0; 4];
-        stream.read_exact(&mut length)?;
-        skip(&mut stream, length)?;
-        let mut rest = script;
-        loop {
-            let end = answer(rest);
-            stream.write_all(&rest[..end])?;
-            rest = &rest[end..];
-            if rest.is_empty() {
-                // It stops.
-                return Ok(());
-            }
-            // Query, Sync and Terminate.
-            while !matches!(message(&mut stream)?, b'Q' | b'S' | b'X') {}
-        }
-    }
-
-    fn message(stream: &mut TcpStream) -> std::io::Result<u8> {
-        let mut head = [0; 5];
-        stream.read_exact(&mut head)?;
-        skip(stream, [head[1], head[2], head[3], head[4]])?;
-        Ok(head[0])
-    }
-
-    fn skip(stream: &mut TcpStream, length: [u8; 4]) -> std::io::Result<()> {
-        let length = u64::from(u32::from_be_bytes(length).saturating_sub(4));
-        std::io::copy(&mut stream.take(length), &mut std::io::sink()).map(drop)
-    }
-
-    /// How long the next answer is: to the end of a `ReadyForQuery`, or all of it where the lengths lead nowhere.
-    fn answer(script: &[u8]) -> usize {
-        let mut at = 0;
-        while let Some(head) = script.get(at..at + 5) {
-            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-            let end = at.saturating_add(1).saturating_add(length);
-            if length < 4 || end > script.len() {
-                break;
-            }
-            at = end;
-            if head[0] == b'Z' {
-                return at;
-            }
-        }
-        script.len()
-    }
 }

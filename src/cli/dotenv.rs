@@ -177,7 +177,7 @@ mod tests {
             "U=app\nDATABASE_URL=postgres://${U}:pw@db/shop?sslmode=require",
             "postgres://app:pw@db/shop?sslmode=require",
         );
-        is("= what\n'\nDATABASE_URL=a.db", "a.db");
+        is("= what\nDATABASE_URL=a.db", "a.db");
         assert_eq!(read("PAGER=./p.sh\n# DATABASE_URL=no"), Ok(None));
         assert_eq!(read("DATABASE_URL="), Ok(None));
     }

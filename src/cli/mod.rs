@@ -128,7 +128,19 @@ pub fn main() -> ExitCode {
     diesel_shell::database::sqlite::tune_process();
     #[cfg(all(unix, feature = "postgres"))]
     diesel_shell::database::postgres::around_connecting(connecting::quietly);
-    match run() {
+    std::panic::set_hook(Box::new(|info| {
+        // What a panic says may have data in it.
+        let _ = writeln!(std::io::stderr(), "error: the shell cannot go on: {}", sanitise_lines(&info.to_string()));
+    }));
+    let ended = std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Connection,
+            "a database answered what cannot be understood, or this is a fault of the shell",
+        )
+        .hint("what was staged at a prompt is kept: the next start offers it")
+        .into())
+    });
+    match ended {
         Ok(code) => code,
         Err(error) => {
             let status = error.downcast_ref::<Error>().map_or(2, |error| error.kind.exit_status());

@@ -1,0 +1,75 @@
+//! A server that only pretends to be one: it answers with escapes, with messages of any length and of wrong types, and
+//! stops where it likes.
+#![cfg(all(unix, feature = "postgres"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+#[path = "../fuzz/src/fake.rs"]
+#[allow(clippy::pedantic, reason = "shared with a crate that has no lints of its own")]
+mod fake;
+
+use common::Shell;
+use std::time::{Duration, Instant};
+
+/// What drives a terminal, as an error's or notice's fields.
+const ESCAPES: &[u8] =
+    b"SERROR\0VERROR\0C42601\0M\x1b]52;c;ZXZpbA==\x07\x1b[31mred\xe2\x80\xae\x08\r\0D\x9b2J\x1b[2J\0H\x1b[1A\0\0";
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[kind], length.as_slice(), body].concat()
+}
+
+/// Runs a command there; however it ends, it ends soon, says why, and drives no terminal.
+#[track_caller]
+fn survives(what: &str, script: &[u8]) {
+    let server = fake::Server::start(script.to_vec());
+    let shell = Shell::empty();
+    let begun = Instant::now();
+    let run = shell.run(&[&server.url(), "-c", ".tables", "-c", "list users"], "");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{what} takes {:?}", begun.elapsed());
+    // It may have said enough before it stopped.
+    assert!(matches!(run.status, 0..=2), "{what}: {} {}", run.status, run.stderr);
+    assert_eq!(run.status != 0, run.stderr.contains("error:"), "{what}: {}", run.stderr);
+    for text in [&run.stdout, &run.stderr] {
+        let driving = text.chars().find(|c| diesel_shell::render::is_dangerous(*c) && *c != '\n');
+        assert_eq!(driving, None, "{what}: {text:?}");
+    }
+}
+
+#[test]
+fn whatever_a_server_answers_is_an_error_in_words() {
+    let (welcome, ready) = (message(b'R', &[0; 4]), message(b'Z', b"I"));
+    let notice = message(b'N', ESCAPES);
+    let error = message(b'E', ESCAPES);
+    survives("an error at once", &error);
+    survives("a notice before anything", &[notice.as_slice(), &error].concat());
+    survives("notices while it starts", &[welcome.as_slice(), &notice, &ready, &notice, &error, &ready].concat());
+    let state = message(b'S', b"server_version\0\x1b[31m15\0");
+    survives("escapes as its version", &[welcome.as_slice(), &state, &ready, &error, &ready].concat());
+    survives("an endless message", &[welcome.as_slice(), &ready, b"T\x7f\xff\xff\xff", &[b'x'; 4096]].concat());
+    survives("an endless message while it starts", b"R\x7f\xff\xff\xffxxxx");
+    survives("nothing", b"");
+    survives("what is no message", b"\x1b[31mHTTP/1.1 400 Bad Request\r\n\r\n");
+    survives("a password that is asked for in a way nobody knows", &message(b'R', &99_u32.to_be_bytes()));
+    // Many notices: libpq is not waited for.
+    let many = notice.repeat(20_000);
+    survives("many notices", &[welcome.as_slice(), &many, &ready, &error, &ready].concat());
+}
+
+#[test]
+fn a_real_servers_answers_cut_and_changed_are_errors_in_words() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/server");
+    let real = std::fs::read(folder.join("00")).unwrap();
+    for part in 1..8 {
+        survives("an answer that stops", &real[..real.len() * part / 8 - 3]);
+    }
+    // Other types than were asked for, in every description of rows.
+    let mut types = real.clone();
+    let mut at = 0;
+    while let Some(place) = types[at..].windows(4).position(|bytes| bytes == [0, 0, 0, 0x19]) {
+        at += place;
+        types[at..at + 4].copy_from_slice(&[0, 0, 0, 0x17]);
+    }
+    survives("other types", &types[..types.len() / 2]);
+}
