@@ -193,7 +193,7 @@ fn lines_rows_and_widths_have_bounds() {
     let deep = format!("list users with {}", ["posts", "author"].repeat(20).join("."));
     shell.script(deep).fails(1).stderr_has("`with` goes at most 16 relationships deep");
     // One long value neither pads the others to its width nor is copied whole for each.
-    shell.script(".sql create table note (id integer primary key, text text)\ncommit").ok();
+    shell.script(".sql create table note (id integer primary key, text text);\ncommit").ok();
     shell.script(format!("add note text='{}'\nadd note text=short\ncommit", "y".repeat(200_000))).ok();
     let run = shell.script("list notes").ok();
     assert!(run.stdout.len() < 200_000 && run.stdout.contains("…(200000)"), "{}", run.stdout.len());
@@ -325,10 +325,10 @@ fn names_and_values_do_not_drive_a_terminal() {
     std::fs::write(
         &script,
         format!(
-            ".sql create table \"{table}\" (id integer primary key, \"c{HOSTILE}\" text unique, \"d{HOSTILE}\" text)\n\
-             .sql create table \"{other}\" (id integer primary key, \"t{HOSTILE}_id\" integer references \"{table}\" (id))\n\
-             .sql insert into \"{table}\" values (1, 'v{HOSTILE}', 'w{HOSTILE}'), (2, 'x{HOSTILE}', null)\n\
-             .sql insert into \"{other}\" values (1, 1), (2, 1)\ncommit\n"
+            ".sql create table \"{table}\" (id integer primary key, \"c{HOSTILE}\" text unique, \"d{HOSTILE}\" text);\n\
+             .sql create table \"{other}\" (id integer primary key, \"t{HOSTILE}_id\" integer references \"{table}\" (id));\n\
+             .sql insert into \"{table}\" values (1, 'v{HOSTILE}', 'w{HOSTILE}'), (2, 'x{HOSTILE}', null);\n\
+             .sql insert into \"{other}\" values (1, 1), (2, 1);\ncommit\n"
         ),
     )
     .unwrap();
@@ -341,54 +341,49 @@ fn names_and_values_do_not_drive_a_terminal() {
         .env("PATH", std::env::var_os("PATH").unwrap());
     let mut session = expectrl::Session::spawn(command).unwrap();
     session.set_expect_timeout(Some(std::time::Duration::from_secs(30)));
-    let mut seen = Vec::new();
-    let mut until = |session: &mut expectrl::session::OsSession, needle: &str| {
-        let captures = session.expect(needle).unwrap();
+    let (mut seen, mut steps) = (Vec::new(), 0);
+    // Types something, then a line whose answer tells that all before it has been shown.
+    let mut step = |keys: &str| {
+        session.send(keys).unwrap();
+        if !keys.ends_with('\r') {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        steps += 1;
+        session.send(format!("\x15nothing{steps}\r")).unwrap();
+        let captures = session.expect(format!("`nothing{steps}`")).unwrap();
         seen.extend_from_slice(captures.before());
-        seen.extend_from_slice(captures.get(0).unwrap_or_default());
     };
-    until(&mut session, "]> ");
     // Lists and hints.
     for typed in ["list t\t\t", "show \t\t", ".read fi\t\t", "list `t", ".schema t\t\t", ".open \t\t"] {
-        session.send(typed).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        session.send("\x03").unwrap();
-        until(&mut session, "]> ");
+        step(typed);
     }
     // What is pasted is drawn, not obeyed.
-    session.send(format!("\x1b[200~list {}\x1b[201~", HOSTILE.replace('\r', ""))).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    session.send("\x03").unwrap();
-    until(&mut session, "]> ");
-    // Models go by cleaned names or by their own in backticks; whichever, every answer is text.
+    step(&format!("\x1b[200~list {}\x1b[201~", HOSTILE.replace('\r', "")));
     for line in [
         ".models",
         ".tables",
         ".schema",
         ".mode table",
-        ".sql select * from sqlite_schema",
+        ".sql select * from sqlite_schema;",
         ".mode csv",
-        ".sql select * from sqlite_schema",
+        ".sql select * from sqlite_schema;",
         ".mode tsv",
-        ".sql select * from sqlite_schema",
+        ".sql select * from sqlite_schema;",
         ".mode json",
-        ".sql select * from sqlite_schema",
+        ".sql select * from sqlite_schema;",
         ".mode markdown",
-        ".sql select * from sqlite_schema",
+        ".sql select * from sqlite_schema;",
         ".dump",
         ".dump --sql",
         "db check",
         "db schema",
         ".history",
         ".show",
-        "nonsense",
         ".set confirm 0",
     ] {
-        session.send_line(line).unwrap();
-        until(&mut session, "]> ");
+        step(&format!("{line}\r"));
     }
     session.send_line(".quit").unwrap();
-    until(&mut session, "quit");
     session.expect(expectrl::Eof).unwrap();
     let text = String::from_utf8_lossy(&seen).into_owned();
     for driving in DRIVING {

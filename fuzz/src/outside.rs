@@ -128,8 +128,8 @@ static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         .expect("a new file can be opened");
     let script = "add user username=john email=john@example.com\nadd user username=susan email=susan@example.com\n\
         add post body=hello author=john\nadd post body='hello too' author=susan\ncommit\n\
-        .sql create index posts_of on posts (user_id, body)\n\
-        .sql create view names as select username from users\n\
+        .sql create index posts_of on posts (user_id, body);\n\
+        .sql create view names as select username from users;\n\
         .sql create trigger t after insert on posts begin update users set email = email; end\ncommit\n";
     assert!(shell.script(script.as_bytes()).expect("it is written").is_success(), "the seed is not as it should be");
     drop(shell);
