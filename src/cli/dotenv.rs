@@ -153,10 +153,14 @@ fn references(name: &str, written: &BTreeMap<String, String>) -> Vec<String> {
     found
 }
 
-/// The names of a URL's parameters, as they are written: one with `%` in it is none that is allowed.
+/// The names of a URL's parameters, as they are written: one with `%` in it is none that is allowed. Each `?` may be the one
+/// that libpq takes for their beginning, as a user's name may have one in it.
 fn parameters(url: &str) -> impl Iterator<Item = &str> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).filter(|name| !name.is_empty())
+    query
+        .split(['&', '?'])
+        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -196,9 +200,15 @@ mod tests {
 
     #[test]
     fn parameters_that_lead_elsewhere_are_not_a_folders() {
-        for parameter in
-            ["hostaddr=6.6.6.6", "service=prod", "passfile=x", "sslkey=engine:x", "sslkeylogfile=x", "%68ostaddr=1"]
-        {
+        for parameter in [
+            "hostaddr=6.6.6.6",
+            "service=prod",
+            "passfile=x",
+            "sslkey=engine:x",
+            "sslkeylogfile=x",
+            "%68ostaddr=1",
+            "password=x@h/d?hostaddr=1",
+        ] {
             let error = read(&format!("DATABASE_URL=postgres://prod/shop?sslmode=require&{parameter}")).unwrap_err();
             assert!(error.contains("which a folder may not"), "{error}");
         }
