@@ -2,6 +2,7 @@
 
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
+use crate::model::time::Spelling;
 use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::{Error, Result};
@@ -239,6 +240,23 @@ pub trait Store {
         Ok(0)
     }
 
+    /// How a column of times is spelled, where the database has more than one spelling and all of the column has one; none
+    /// where it has several, or no type for times is needed.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn spelling(&mut self, _catalog: &Catalog, _entity: EntityId, _column: usize) -> Result<Option<Spelling>> {
+        Ok(None)
+    }
+
+    /// Statements that put what numbers some tables where it is here; none where the rows say it all.
+    ///
+    /// # Errors
+    /// As `execute`.
+    fn numbering(&mut self, _catalog: &Catalog, _tables: &[EntityId]) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Runs a statement that gives no rows, and says how many rows it changed.
     ///
     /// # Errors
@@ -255,7 +273,7 @@ pub trait Store {
     ///
     /// # Errors
     /// `Database` when it cannot be built.
-    fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String>;
+    fn describe(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String>;
 
     /// Whether statements are remembered for [`Store::take_echo`].
     fn set_echo(&mut self, on: bool);

@@ -1,7 +1,8 @@
 //! The shell's own commands.
 
 use super::{
-    Context, Flow, Front, Origin, explain, export, help, import, inspect, mask, own, read, schema, target, transfer,
+    Context, Flow, Front, Origin, dump, explain, export, help, import, inspect, mask, own, read, schema, target,
+    transfer,
 };
 use crate::language::ast::Name;
 use crate::language::{self, table};
@@ -46,7 +47,7 @@ pub fn run(
         "reset" => schema::reset(context, front)?,
         "import" => import::import(arguments, rest, origin.place, context, front)?,
         "export" => export::export(rest, origin, context, front)?,
-        "dump" => export::dump(arguments, context, front)?,
+        "dump" => dump::dump(arguments, context, front)?,
         "copy" => export::copy(rest, origin, context, front)?,
         "copy-to" => transfer::copy_to(rest, context, front)?,
         "watch" => return export::watch(rest),
@@ -104,6 +105,14 @@ fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &m
         [name] => show(Some(&name.text), context, front),
         [name, value] => match name.text.as_ref() {
             "hold" => hold(value, context),
+            "exact" => {
+                context.exact = match value.text.as_ref() {
+                    "on" => true,
+                    "off" => false,
+                    other => return Err(Error::invalid(format!("`{other}` is neither on nor off")).at(value.span)),
+                };
+                Ok(())
+            }
             "confirm" => {
                 context.confirm = value.text.parse().map_err(|_| {
                     Error::invalid("confirm is a number of rows").at(value.span).hint(".set confirm 100")
@@ -132,6 +141,7 @@ fn hold(value: &Name<'_>, context: &mut Context) -> Result<()> {
 fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let mut settings = front.settings();
     settings.push(("confirm", context.confirm.to_string()));
+    settings.push(("exact", if context.exact { "on" } else { "off" }.into()));
     settings.push(("hold", if context.session.hold() == Hold::Yes { "on" } else { "off" }.into()));
     settings.extend(context.own.settings().map(|(name, value)| (name, value.to_owned())));
     settings.sort();

@@ -1,5 +1,6 @@
 //! `.import FILE MODEL`: staged like any change when small, streamed in a transaction of its own when large.
 
+use super::field::Field;
 use super::rows::{self, FileRow};
 use super::{Context, Front};
 use crate::language::ast::Name;
@@ -7,6 +8,7 @@ use crate::model::{Catalog, Column, ColumnDefault, Entity, EntityId, MASK, Relat
 use crate::outcome::Level;
 use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Select, Statement, Update};
 use crate::plan::{self};
+use crate::session::Keep;
 use crate::session::journal::Change;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
@@ -144,7 +146,7 @@ struct Importer {
     /// Keys of referred records, by relationship and what the file calls them.
     known: HashMap<(String, String), Vec<Value>>,
     /// Rows read and not yet resolved.
-    batch: Vec<(u64, Vec<Value>)>,
+    batch: Vec<(u64, Vec<Field>)>,
     /// Changes, while it is not known whether they are many.
     small: Vec<Change>,
     streaming: bool,
@@ -192,14 +194,14 @@ impl Importer {
         let batch = std::mem::take(&mut self.batch);
         for index in 0..self.slots.len() {
             if let Slot::Way(way) = self.slots[index].clone() {
-                let wanted = batch.iter().filter_map(|(_, values)| values.get(index)).filter(|value| !value.is_null());
-                let wanted: Vec<String> = wanted.map(ToString::to_string).collect();
+                let wanted = batch.iter().filter_map(|(_, values)| values.get(index));
+                let wanted: Vec<String> = wanted.filter_map(Field::name).collect();
                 self.look_up(&way, &wanted, context)?;
             }
         }
         let mut rows = Vec::with_capacity(batch.len());
         for (line, values) in batch {
-            let row = self.row(values).map_err(|error| self.at(line, error))?;
+            let row = self.row(values, context).map_err(|error| self.at(line, error))?;
             rows.push((line, row));
         }
         let changes = self.changes(rows, context)?;
@@ -280,13 +282,16 @@ impl Importer {
     }
 
     /// One row as columns and checked values, defaults included.
-    fn row(&self, values: Vec<Value>) -> Result<Vec<(usize, Value)>> {
+    fn row(&self, values: Vec<Field>, context: &mut Context) -> Result<Vec<(usize, Value)>> {
         let model = self.model();
         let mut row: Vec<(usize, Value)> = Vec::with_capacity(model.columns.len());
-        for (slot, value) in self.slots.iter().zip(values) {
+        for (slot, field) in self.slots.iter().zip(values) {
             match slot {
+                // What the database computes is in the file when all of a record was exported.
+                Slot::Column(at) if model.columns[*at].generated => {}
                 Slot::Column(at) => {
                     let column = &model.columns[*at];
+                    let value = field.value(&column.data_type);
                     if column.masked && value.as_text() == Some(MASK) {
                         return Err(Error::invalid(format!(
                             "{} is masked in this file: its value is not there",
@@ -301,23 +306,25 @@ impl Importer {
                     if value.is_null() && (column.numbered || (!column.nullable && column.default.is_some())) {
                         continue;
                     }
-                    row.push((*at, column.check(value)?));
+                    let fitted = column.check(value.clone())?;
+                    row.push((*at, context.session.as_written((self.entity, *at), &value, fitted, Keep::Free)?));
                 }
                 Slot::Way(way) => {
-                    let key = if value.is_null() {
-                        vec![Value::Null; way.local.len()]
-                    } else {
-                        let text = value.to_string();
+                    let key = if let Some(text) = field.name() {
                         let found = self.known.get(&(way.name.clone(), text.clone()));
                         // A key may be that of a row of the same file.
                         let raw = match way.local.as_slice() {
-                            [at] if model.column(&way.name).is_some_and(|(own, _)| own == *at) => Some(vec![value]),
+                            [at] if model.column(&way.name).is_some_and(|(own, _)| own == *at) => {
+                                Some(vec![Value::Text(text.clone())])
+                            }
                             _ => None,
                         };
                         found.cloned().or(raw).ok_or_else(|| {
                             let to = &self.catalog.get(way.to).name;
                             Error::new(ErrorKind::NotFound, format!("{}: there is no {to} '{text}'", way.name))
                         })?
+                    } else {
+                        vec![Value::Null; way.local.len()]
                     };
                     for (at, value) in way.local.iter().zip(key) {
                         row.push((*at, model.columns[*at].check(value)?));

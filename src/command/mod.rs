@@ -3,13 +3,16 @@
 mod change;
 mod consequence;
 mod dot;
+mod dump;
 mod export;
+mod field;
 mod help;
 mod import;
 mod inspect;
 mod mask;
 mod migrate;
 mod own;
+mod quoted;
 mod read;
 mod rows;
 mod schema;
@@ -25,7 +28,7 @@ use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::{Level, Report};
 use crate::plan::query::Statement;
 use crate::plan::{Bound, Record, Resolver};
-use crate::session::{Hold, Session};
+use crate::session::{Hold, Keep, Session};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
@@ -137,6 +140,8 @@ pub struct Context {
     pub models: Models,
     /// The version of the schema that the models were read at, where the database counts it.
     pub version: Option<i64>,
+    /// Whether values are written to a SQLite file as they are typed.
+    pub exact: bool,
     /// The clock, in UTC.
     pub clock: fn() -> chrono::NaiveDateTime,
     /// From how many rows on `set` and `delete` ask at a terminal.
@@ -223,6 +228,14 @@ impl Resolver for Context {
 
     fn columns_of(&mut self, entity: EntityId, by: &[(usize, Value)], wanted: &[usize]) -> Result<Option<Vec<Value>>> {
         self.session.columns_of(entity, by, wanted)
+    }
+
+    fn spelled(&mut self, column: (EntityId, usize), given: &Value, fitted: Value) -> Result<Value> {
+        self.session.as_written(column, given, fitted, Keep::Never)
+    }
+
+    fn is_exact(&self) -> bool {
+        self.exact && self.session.dialect() == crate::model::definition::Dialect::Sqlite
     }
 
     fn now(&self) -> chrono::NaiveDateTime {

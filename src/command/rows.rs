@@ -1,7 +1,9 @@
 //! Rows from files: csv, tsv, json and jsonl, one at a time.
 
-use crate::model::Value;
+use super::field::Field;
+use super::quoted::{EMPTY, Marking, QUOTED};
 use crate::{Error, ErrorKind, Result};
+use serde_json::value::RawValue;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -44,7 +46,7 @@ pub struct FileRow {
     /// One-based.
     pub line: u64,
     /// In the order of the header, or of the object.
-    pub values: Vec<Value>,
+    pub values: Vec<Field>,
     /// The names of `values`; none where they are the header's.
     pub names: Option<Vec<String>>,
 }
@@ -114,8 +116,9 @@ pub fn read(
             if format == Format::Tsv {
                 reader.delimiter(b'\t').quoting(false);
             }
-            let mut reader = reader.from_reader(source);
-            let mut record = csv::StringRecord::new();
+            let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+            let mut reader = reader.from_reader(Marking::new(source, delimiter, format == Format::Csv));
+            let mut record = csv::ByteRecord::new();
             let mut names: Option<usize> = None;
             if let Some(columns) = columns {
                 header(columns)?;
@@ -123,31 +126,45 @@ pub fn read(
             }
             loop {
                 let line = reader.position().line();
-                let more = reader.read_record(&mut record).map_err(|cause| {
+                let more = reader.read_byte_record(&mut record).map_err(|cause| {
                     let line = cause.position().map_or(line, csv::Position::line);
-                    wrong(line, &readable(&cause))
+                    wrong(line, &cause)
                 })?;
                 if !more {
                     return Ok(());
                 }
+                let is_empty = record.len() == 1 && record[0] == [EMPTY];
+                let mut fields = Vec::with_capacity(record.len());
+                for (index, field) in record.iter().enumerate() {
+                    fields.push(
+                        text(field).ok_or_else(|| wrong(line, &format!("value {} is not UTF-8 text", index + 1)))?,
+                    );
+                }
                 let Some(width) = names else {
+                    if is_empty {
+                        continue;
+                    }
                     let found: Vec<String> =
-                        record.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+                        fields.iter().map(|(name, _)| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
                     header(&found)?;
                     names = Some(found.len());
                     continue;
                 };
+                // An empty line is a row where rows have one field, and otherwise none.
+                if is_empty && width != 1 {
+                    continue;
+                }
                 if record.len() != width {
                     return Err(wrong(line, &format!("{} values, but {width} columns", record.len())));
                 }
-                let value = |text: &str| match format {
-                    _ if null == Some(text) => Value::Null,
-                    Format::Csv if text.is_empty() && null.is_none() => Value::Null,
-                    Format::Tsv if text == "\\N" => Value::Null,
-                    Format::Tsv => Value::Text(unescaped(text)),
-                    _ => Value::Text(text.to_owned()),
+                let value = |(text, quoted): &(&str, bool)| match format {
+                    _ if null == Some(*text) => Field::Null,
+                    Format::Csv if text.is_empty() && !quoted && null.is_none() => Field::Null,
+                    Format::Tsv if *text == "\\N" => Field::Null,
+                    Format::Tsv => Field::Text(unescaped(text), false),
+                    _ => Field::Text((*text).to_owned(), *quoted),
                 };
-                let values = record.iter().map(value).collect();
+                let values = fields.iter().map(value).collect();
                 if !each(FileRow { line, values, names: None }, progress.row())? {
                     return Ok(());
                 }
@@ -184,12 +201,14 @@ pub fn read(
     }
 }
 
-/// A csv error in few words.
-fn readable(cause: &csv::Error) -> String {
-    match cause.kind() {
-        csv::ErrorKind::Utf8 { err, .. } => format!("value {} is not UTF-8 text", err.field() + 1),
-        _ => cause.to_string(),
-    }
+/// A field's text without its marks, and whether it stood in quotes; none where it is no text.
+fn text(field: &[u8]) -> Option<(&str, bool)> {
+    let (text, quoted) = match field {
+        [QUOTED, rest @ ..] => (rest, true),
+        [EMPTY] => (&[][..], false),
+        all => (all, false),
+    };
+    std::str::from_utf8(text).ok().map(|text| (text, quoted))
 }
 
 /// As PostgreSQL's COPY escapes.
@@ -215,26 +234,38 @@ fn unescaped(text: &str) -> String {
     out
 }
 
-fn from_object(object: serde_json::Map<String, serde_json::Value>, line: u64, null: Option<&str>) -> FileRow {
-    use serde_json::Value as Json;
-    let (names, values) = object
-        .into_iter()
-        .map(|(name, json)| {
-            let value = match json {
-                Json::Null => Value::Null,
-                Json::Bool(value) => Value::Bool(value),
-                Json::String(text) if null == Some(text.as_str()) => Value::Null,
-                Json::String(text) => Value::Text(text),
-                Json::Number(number) => match number.as_i64() {
-                    Some(number) => Value::Int(number),
-                    // Its own spelling, so that a decimal keeps its digits.
-                    None => Value::Text(number.to_string()),
-                },
-                other => Value::Text(other.to_string()),
-            };
-            (name, value)
-        })
-        .unzip();
+/// The fields of an object as they are spelled, in its order.
+struct Object(Vec<(String, Box<RawValue>)>);
+
+impl<'de> serde::Deserialize<'de> for Object {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> serde::de::Visitor<'de> for Fields {
+            type Value = Object;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object, A::Error> {
+                let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    // Of a name that is there twice the last counts.
+                    fields.retain(|(known, _)| *known != name);
+                    fields.push((name, value));
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+fn from_object(object: Object, line: u64, null: Option<&str>) -> FileRow {
+    let is_null = |json: &RawValue| {
+        json.get() == "null" || null.is_some() && serde_json::from_str::<&str>(json.get()).ok() == null
+    };
+    let field =
+        |(name, json): (String, Box<RawValue>)| (name, if is_null(&json) { Field::Null } else { Field::Json(json) });
+    let (names, values) = object.0.into_iter().map(field).unzip();
     FileRow { line, values, names: Some(names) }
 }
 
@@ -255,7 +286,7 @@ impl<'de> serde::de::Visitor<'de> for Array<'_, '_> {
 
     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> std::result::Result<(), A::Error> {
         let mut number = 0;
-        while let Some(object) = items.next_element::<serde_json::Map<String, serde_json::Value>>()? {
+        while let Some(object) = items.next_element::<Object>()? {
             number += 1;
             match (self.each)(from_object(object, number, self.null), self.read.row()) {
                 Ok(true) => {}

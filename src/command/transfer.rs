@@ -8,7 +8,7 @@ use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::Level;
 use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Order, Output, Select, Statement};
 use crate::plan::{self, Resolver as _};
-use crate::session::Session;
+use crate::session::{Keep, Session};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -359,7 +359,7 @@ fn send(
                     error.message = format!("{}.{}: {}", other.table, other.columns[to].name, error.message);
                     error
                 })?;
-                fitted.push(value);
+                fitted.push(target.as_written((way.there, to), &row[at], value, Keep::Free)?);
             }
             values.push(fitted);
         }

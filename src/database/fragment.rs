@@ -7,6 +7,7 @@ pub use seen::Overlaid;
 pub use sets::arrays;
 
 use crate::language::ast::{CompareOp, Function, TextOp};
+use crate::model::time::is_time;
 use crate::model::{Catalog, Cell, DataType, Family, Value};
 use crate::plan::query::{Alias, ColumnRef, Delete, Expr, From, Insert, Order, Select, Statement, Subquery, Update};
 use diesel::backend::Backend;
@@ -24,6 +25,9 @@ pub trait Dialect: Backend {
 
     /// `a IS NOT DISTINCT FROM b`, as this backend spells it.
     const SAME: &'static str;
+
+    /// The function that reads times, where they have more than one spelling.
+    const TIME: Option<&'static str>;
 
     /// `instr(x, y) > 0` as a function name: position of the second in the first.
     const POSITION: &'static str;
@@ -375,6 +379,13 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.subquery(subquery)
             }
             Expr::Aggregate(function, of) => self.function(*function, of.as_deref()),
+            Expr::Call(function, of) => {
+                self.out.push_sql(function);
+                self.out.push_sql("(");
+                self.expr(of)?;
+                self.out.push_sql(")");
+                Ok(())
+            }
         }
     }
 
@@ -553,8 +564,16 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         }
         for (column, value) in base {
             self.out.push_sql(" AND ");
-            self.name(entity, *column)?;
             let data_type = &known.columns[*column].data_type;
+            if let (Some(read), true) = (DB::TIME, is_time(data_type)) {
+                self.out.push_sql(&format!("{read}("));
+                self.name(entity, *column)?;
+                self.out.push_sql(&format!("){}{read}(", DB::SAME));
+                DB::bind(&mut self.out, value, data_type)?;
+                self.out.push_sql(")");
+                continue;
+            }
+            self.name(entity, *column)?;
             if DB::is_comparable(data_type) {
                 self.out.push_sql(DB::SAME);
                 DB::bind(&mut self.out, value, data_type)?;

@@ -57,7 +57,7 @@ pub fn adopt(connection: Connection, migrations: &source::Sources) -> Result<(Bo
     let builtin = migrations.for_connection();
     let (mut store, name, address): (Box<dyn Store>, String, Address) = match connection {
         Connection::Sqlite(connection) => {
-            let mut store = SqliteStore::adopt(*connection);
+            let mut store = SqliteStore::adopt(*connection)?;
             store.set_migrations(builtin.sqlite);
             (Box::new(store), "sqlite".into(), Address::Sqlite(":memory:".into()))
         }

@@ -443,7 +443,7 @@ pub const COMMANDS: &[CommandInfo] = &[
         ".set [NAME [VALUE]]",
         "changes a setting",
         &[".set width 100", ".set confirm 20"],
-        "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask, those that go with them counted; with 0 they always ask. programs off runs no program behind a | and no pager, and cannot be turned on again.",
+        "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask, those that go with them counted; with 0 they always ask. programs off runs no program behind a | and no pager, and cannot be turned on again. exact on writes values to a SQLite file as they are typed, as .dump needs it.",
     ),
     command(
         Shell,

@@ -93,9 +93,6 @@ impl Column {
         if self.generated {
             return Err(Error::invalid(format!("{} is computed by the database and cannot be set", self.name)));
         }
-        if self.always {
-            return Err(Error::invalid(format!("{} is numbered by the database and cannot be set", self.name)));
-        }
         if value.is_null() {
             if !self.nullable && !self.numbered {
                 return Err(Error::invalid(format!("{} cannot be NULL", self.name)));

@@ -10,6 +10,7 @@ pub mod names;
 mod quirk;
 pub mod rule;
 pub mod secret;
+pub mod time;
 mod value;
 
 pub use catalog::{Catalog, EntityId, ExtraCommand};
@@ -20,4 +21,4 @@ pub use entity::{
     ReferentialAction, Relationship,
 };
 pub use quirk::{Events, Quirk, QuirkKind};
-pub use value::{Cell, DataType, Family, Value, timestamp_text};
+pub use value::{Cell, DataType, Family, Value, timestamp_text, untyped};

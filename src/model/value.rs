@@ -100,8 +100,9 @@ impl std::fmt::Display for Cell<'_> {
             Self::Null => Ok(()),
             Self::Bool(v) => write!(f, "{v}"),
             Self::Int(v) => write!(f, "{v}"),
-            Self::Float(v) if v.is_finite() && v.fract() == 0.0 && v.abs() < 1e15 => write!(f, "{v:.1}"),
-            Self::Float(v) => write!(f, "{v}"),
+            Self::Float(v) if v.is_infinite() => f.write_str(if *v > 0.0 { "Infinity" } else { "-Infinity" }),
+            // The shortest that reads back, with a point or an exponent.
+            Self::Float(v) => write!(f, "{v:?}"),
             Self::Text(v) => f.write_str(v),
             Self::Bytes(bytes) => {
                 f.write_str("x'")?;
@@ -242,10 +243,14 @@ impl DataType {
             (Self::Float, Value::Float(v)) => Some(Value::Float(v)),
             (Self::Float, Value::Text(text)) => text.trim().parse().ok().map(Value::Float),
             (Self::Bytes, Value::Bytes(v)) => Some(Value::Bytes(v)),
-            (Self::Bytes, Value::Text(v)) => Some(Value::Bytes(v.into_bytes())),
+            (Self::Bytes, Value::Text(v)) => Some(Value::Bytes(bytes(&v).unwrap_or_else(|| v.into_bytes()))),
             (Self::Timestamp, Value::Text(text)) => timestamp(&text).map(Value::Text),
             (Self::Date, Value::Text(text)) => date(&text).map(Value::Text),
             (Self::Time, Value::Text(text)) => time(&text).map(Value::Text),
+            (Self::Timestamp, value @ (Value::Int(_) | Value::Float(_))) => {
+                timestamp(&value.to_string()).map(Value::Text)
+            }
+            (Self::Date, value @ (Value::Int(_) | Value::Float(_))) => date(&value.to_string()).map(Value::Text),
             (Self::Timestamp | Self::Date | Self::Time, _) => None,
             (Self::Numeric, value @ (Value::Int(_) | Value::Float(_))) => Some(value),
             (Self::Numeric, Value::Text(text)) => is_decimal(text.trim()).then(|| Value::Text(text.trim().to_owned())),
@@ -270,6 +275,28 @@ impl DataType {
             _ => "write it as text".into(),
         }
     }
+}
+
+/// What a text is where no type says it: a whole number, another number, bytes, or a text.
+#[must_use]
+pub fn untyped(text: &str) -> Value {
+    if let Some(bytes) = bytes(text) {
+        return Value::Bytes(bytes);
+    }
+    let digit = text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit());
+    let number = || text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::Float)).ok();
+    let found = (digit || matches!(text, "Infinity" | "-Infinity")).then(number).flatten();
+    // A spelling that the number would not have is that of a text: 007, 1.50, a number of too many digits.
+    found.filter(|number| number.to_string() == text).unwrap_or_else(|| Value::Text(text.to_owned()))
+}
+
+/// Bytes as the shell or PostgreSQL spells them: `x'00ff'`, `\\x00ff`.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let hex = text.strip_prefix("\\x").or_else(|| text.strip_prefix("x'").and_then(|rest| rest.strip_suffix('\'')))?;
+    if hex.len() % 2 != 0 || !hex.is_ascii() {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }
 
 /// A decimal as SQL spells it, or one of PostgreSQL's special values.
@@ -355,15 +382,41 @@ fn timestamp(text: &str) -> Option<String> {
     if let Ok(zoned) = chrono::DateTime::parse_from_rfc3339(text) {
         return Some(zoned.naive_utc().format("%F %T%.f").to_string());
     }
-    let day = NaiveDate::parse_from_str(plain, "%Y-%m-%d").ok()?;
-    Some(day.and_hms_opt(0, 0, 0)?.format("%F %T%.f").to_string())
+    if let Ok(day) = NaiveDate::parse_from_str(plain, "%Y-%m-%d") {
+        return Some(day.and_hms_opt(0, 0, 0)?.format("%F %T%.f").to_string());
+    }
+    let counted = super::time::of_digits(text).map(|time| time.format("%F %T%.f").to_string());
+    counted.or_else(|| special_time(text))
+}
+
+/// A time as only PostgreSQL has it, which reads it itself: infinity, years before 1 or after 9999, midnight at the end of a
+/// day. <https://www.postgresql.org/docs/current/datatype-datetime.html>
+fn special_time(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let year = lower.bytes().take_while(u8::is_ascii_digit).count();
+    let special = matches!(lower.as_str(), "infinity" | "-infinity")
+        || (year >= 4 && lower.as_bytes().get(year) == Some(&b'-') && (year > 4 || lower.ends_with(" bc")))
+        || (year == 4 && lower.contains(" 24:00"));
+    special.then(|| text.to_owned())
 }
 
 fn date(text: &str) -> Option<String> {
-    chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok().map(|day| day.to_string())
+    let text = text.trim();
+    if let Ok(day) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(day.to_string());
+    }
+    // A time's day, or what PostgreSQL alone has for one.
+    timestamp(text).map(|time| match time.strip_suffix(" 00:00:00") {
+        Some(day) => day.to_owned(),
+        None if special_time(&time).is_some() => time,
+        None => time[..10].to_owned(),
+    })
 }
 
 fn time(text: &str) -> Option<String> {
+    if matches!(text.trim(), "24:00" | "24:00:00") {
+        return Some("24:00:00".into());
+    }
     ["%H:%M:%S%.f", "%H:%M"]
         .iter()
         .find_map(|format| chrono::NaiveTime::parse_from_str(text.trim(), format).ok())

@@ -38,15 +38,25 @@ pub fn assignments(
             Some(_) => None,
             None => resolver.catalog().relationship(entity, &name.text).cloned(),
         };
+        let way = way.filter(|_| found.is_none() || !resolver.is_exact());
         let resolved = if let (Some((at, column)), None) = (found, &way) {
             let [only] = assignment.value.as_slice() else {
                 return Err(Error::invalid(format!("{} takes one value", name.text)).at(span));
             };
-            let value = resolve::literal_of(only, &column.data_type, resolver)?;
-            let value = column.check(value).map_err(|e| e.at(span))?;
-            let value = vec![(at, value)];
-            exists(entity, &value, span, resolver)?;
-            value
+            if column.always && !adding {
+                let message = format!("{} is numbered by the database and cannot be set", column.name);
+                return Err(Error::invalid(message).at(span));
+            }
+            if resolver.is_exact() && !column.generated {
+                vec![(at, resolve::literal_of(only, &DataType::Any, resolver)?)]
+            } else {
+                let value = resolve::literal_of(only, &column.data_type, resolver)?;
+                let fitted = column.check(value.clone()).map_err(|e| e.at(span))?;
+                let value = resolver.spelled((entity, at), &value, fitted)?;
+                let value = vec![(at, value)];
+                exists(entity, &value, span, resolver)?;
+                value
+            }
         } else if let Some(relationship) = &way {
             refer(entity, relationship, assignment, span, resolver)?
         } else {
@@ -86,9 +96,10 @@ fn values_only(entity: EntityId, assignment: &Assignment<'_>, adding: bool, reso
 }
 
 /// Fills in defaults and asks for what is missing.
-fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &dyn Resolver) -> Result<()> {
+fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &mut dyn Resolver) -> Result<()> {
     let model = resolver.catalog().get(entity);
     let mut lacking = Vec::new();
+    let mut times = Vec::new();
     for (at, column) in model.columns.iter().enumerate() {
         if values.iter().any(|(known, _)| *known == at) {
             continue;
@@ -98,7 +109,7 @@ fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &dyn R
                 let now = Value::Text(timestamp_text(resolver.now()));
                 // That is how a timestamp is spelled already.
                 let fits = column.data_type == DataType::Timestamp;
-                values.push((at, if fits { now } else { column.data_type.fit(now)? }));
+                times.push((at, if fits { now } else { column.data_type.fit(now)? }));
             }
             Some(ColumnDefault::Value(value)) => values.push((at, value.clone())),
             Some(ColumnDefault::Computed(value)) => values.push((at, column.check(value.value())?)),
@@ -114,6 +125,10 @@ fn complete(entity: EntityId, values: &mut Vec<(usize, Value)>, resolver: &dyn R
         }
     }
     if lacking.is_empty() {
+        for (at, now) in times {
+            let spelled = resolver.spelled((entity, at), &now, now.clone())?;
+            values.push((at, spelled));
+        }
         return Ok(());
     }
     let slots: Vec<String> = lacking.iter().map(|name| format!("{name}=...")).collect();

@@ -75,6 +75,8 @@ pub enum Expr {
     Scalar(Function, Option<Box<Expr>>, Box<Subquery>),
     /// A function over the rows of a group; none counts rows.
     Aggregate(Function, Option<Box<Expr>>),
+    /// A function that a backend has given its connection.
+    Call(&'static str, Box<Expr>),
 }
 
 impl Expr {
@@ -95,7 +97,7 @@ impl Expr {
                 operand(low);
                 operand(high);
             }
-            Self::IsNull(inner) | Self::Not(inner) => operand(inner),
+            Self::IsNull(inner) | Self::Not(inner) | Self::Call(_, inner) => operand(inner),
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(operand),
             Self::Exists(subquery) => return Some((subquery, None)),
             Self::Scalar(_, of, subquery) => return Some((subquery, of.as_deref())),

@@ -66,6 +66,20 @@ pub trait Resolver {
         Ok(record.map(|record| wanted.iter().map(|column| record.values[*column].clone()).collect()))
     }
 
+    /// A value as a column has it written: `fitted` is what `given` means. Where types have one spelling for each value,
+    /// that is it.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn spelled(&mut self, _column: (EntityId, usize), _given: &Value, fitted: Value) -> Result<Value> {
+        Ok(fitted)
+    }
+
+    /// Whether values are written as they are typed, whatever the type of their column: only a SQLite file takes that.
+    fn is_exact(&self) -> bool {
+        false
+    }
+
     /// The current time in UTC.
     fn now(&self) -> chrono::NaiveDateTime;
 }

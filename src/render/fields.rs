@@ -2,7 +2,7 @@
 
 use super::sanitise::{sanitise, sanitise_lines, sanitise_text};
 use super::{Ink, Style};
-use crate::model::{Cell, MASK};
+use crate::model::{Cell, DataType, MASK, Value};
 use crate::outcome::{Header, HeaderColumn, Mark};
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -37,15 +37,20 @@ pub(super) fn csv_header(header: &Header, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b',');
         }
-        csv_text(column.name.as_bytes(), out);
+        csv_text(&column.name, None, out);
     }
     out.push(b'\n');
 }
 
-/// Quoted where it must be; also when empty, so that '' differs from NULL.
-fn csv_text(text: &[u8], out: &mut Vec<u8>) {
-    let special =
-        text.is_empty() || memchr::memchr3(b',', b'"', b'\n', text).is_some() || memchr::memchr(b'\r', text).is_some();
+/// Quoted where it must be; also when empty, so that '' differs from NULL, and where no type says that it is a text.
+fn csv_text(text: &str, column: Option<&HeaderColumn>, out: &mut Vec<u8>) {
+    let otherwise = column.is_some_and(|column| column.data_type == DataType::Any)
+        && !matches!(crate::model::untyped(text), Value::Text(_));
+    let text = text.as_bytes();
+    let special = otherwise
+        || text.is_empty()
+        || memchr::memchr3(b',', b'"', b'\n', text).is_some()
+        || memchr::memchr(b'\r', text).is_some();
     if !special {
         out.extend_from_slice(text);
         return;
@@ -68,8 +73,8 @@ pub(super) fn csv(header: &Header, cells: &[Cell<'_>], terminal: bool, out: &mut
         }
         match cell {
             _ if masked(header, index, *cell) => out.extend_from_slice(MASK.as_bytes()),
-            Cell::Text(text) if terminal => csv_text(sanitise_lines(text).as_bytes(), out),
-            Cell::Text(text) => csv_text(text.as_bytes(), out),
+            Cell::Text(text) if terminal => csv_text(&sanitise_lines(text), header.columns.get(index), out),
+            Cell::Text(text) => csv_text(text, header.columns.get(index), out),
             other => plain(*other, out),
         }
     }

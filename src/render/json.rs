@@ -40,7 +40,8 @@ fn string(text: &str, terminal: bool, out: &mut Vec<u8>) {
 /// them nothing of that can stand but white space.
 fn document(text: &str, terminal: bool, out: &mut Vec<u8>) {
     if !terminal || !text.chars().any(is_dangerous) {
-        out.extend_from_slice(text.as_bytes());
+        // On one line: there are no line breaks within its texts.
+        out.extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
         return;
     }
     for c in text.chars() {
@@ -81,8 +82,7 @@ fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, terminal: bool, out: &mu
             _ => string(text, terminal, out),
         },
         Cell::Bytes(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            string(&hex, false, out);
+            string(&Cell::Bytes(bytes).to_string(), false, out);
         }
     }
 }

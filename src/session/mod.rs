@@ -15,6 +15,7 @@ mod reload;
 mod renumber;
 mod seen;
 mod sets;
+mod spelling;
 mod stage;
 mod touch;
 mod typed;
@@ -22,6 +23,7 @@ mod typed;
 pub use conflict::{Conflict, Settled};
 pub use renumber::Renumbered;
 pub use seen::is_exact;
+pub(crate) use spelling::Keep;
 pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
 use crate::model::{Catalog, EntityId, Value};

@@ -143,6 +143,10 @@ impl<'s> Names<'s, 'static> {
 }
 
 impl Resolver for Names<'_, '_> {
+    fn spelled(&mut self, column: (EntityId, usize), given: &Value, fitted: Value) -> Result<Value> {
+        self.session.as_written(column, given, fitted, super::Keep::Never)
+    }
+
     fn catalog(&self) -> &Catalog {
         self.session.catalog()
     }

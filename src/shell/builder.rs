@@ -492,6 +492,7 @@ impl Builder {
             migrating: opened.migrating,
             protected: opened.protected,
             unmasked: Vec::new(),
+            exact: false,
             masks_locked: opened.masks_locked,
             version: opened.version,
             clock: self.clock,
@@ -633,7 +634,8 @@ fn check(commands: &[OwnCommand], settings: &[Setting], models: &Models) -> Resu
         }
     }
     let known = [
-        "confirm", "echo", "hold", "mode", "null", "on-error", "pager", "programs", "quiet", "theme", "timing", "width",
+        "confirm", "echo", "exact", "hold", "mode", "null", "on-error", "pager", "programs", "quiet", "theme",
+        "timing", "width",
     ];
     for (at, setting) in settings.iter().enumerate() {
         let name = setting.name();

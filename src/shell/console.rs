@@ -460,6 +460,7 @@ impl Screen {
             .collect();
         all.push(("hold".to_owned(), on_off()));
         all.push(("confirm".to_owned(), Vec::new()));
+        all.push(("exact".to_owned(), on_off()));
         all
     }
 }

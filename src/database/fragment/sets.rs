@@ -3,6 +3,7 @@
 //! SQLite takes them as `VALUES`, PostgreSQL as one array a column, so that its SQL is the same for any number of rows.
 
 use super::{Dialect, Walker};
+use crate::model::time::is_time;
 use crate::model::{Catalog, DataType, EntityId, Value};
 use crate::plan::query::{ChangedRow, Insert, RowSet, Statement};
 use diesel::QueryResult;
@@ -159,9 +160,17 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         }
         let before = keys.len() + first.set.len();
         for (index, (column, _)) in first.base.iter().enumerate() {
+            let data_type = &types[before + index];
+            if let (Some(read), true) = (DB::TIME, is_time(data_type)) {
+                self.out.push_sql(&format!(" AND {read}(t0."));
+                self.name(entity, *column)?;
+                self.out.push_sql(&format!("){}{read}(", DB::SAME));
+                self.given(before + index, data_type);
+                self.out.push_sql(")");
+                continue;
+            }
             self.out.push_sql(" AND t0.");
             self.name(entity, *column)?;
-            let data_type = &types[before + index];
             if DB::is_comparable(data_type) {
                 self.out.push_sql(DB::SAME);
                 self.given(before + index, data_type);

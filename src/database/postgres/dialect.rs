@@ -50,6 +50,7 @@ pub(super) fn array_text(cell: Cell<'_>) -> Option<String> {
 
 impl Dialect for Pg {
     const SAME: &'static str = " IS NOT DISTINCT FROM ";
+    const TIME: Option<&'static str> = None;
     const POSITION: &'static str = "strpos";
     const LIKE_IGNORES_CASE: bool = false;
     const NULLS_FIRST: bool = false;

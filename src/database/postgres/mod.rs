@@ -3,6 +3,7 @@
 mod definition;
 mod dialect;
 mod error;
+mod numbering;
 mod own;
 mod quirks;
 mod reflect;
@@ -48,6 +49,7 @@ pub struct PgStore {
     echo: Option<Vec<String>>,
     facts: Facts,
     read_only: bool,
+    numbering: numbering::Numbering,
     /// The backend's process, by which a running statement is cancelled.
     process: i32,
 }
@@ -143,7 +145,18 @@ impl PgStore {
             max_binds: 60_000,
             arrays: true,
         };
-        Self { connection, url, migrations: None, folder: None, echo: None, facts, read_only: false, process }
+        let numbering = numbering::Numbering::default();
+        Self {
+            connection,
+            url,
+            migrations: None,
+            folder: None,
+            echo: None,
+            facts,
+            read_only: false,
+            numbering,
+            process,
+        }
     }
 
     /// The name of the database that the connection is to.
@@ -277,10 +290,12 @@ impl Store for PgStore {
     }
 
     fn commit(&mut self) -> Result<()> {
+        self.numbering.settle(&mut self.connection)?;
         self.batch("COMMIT")
     }
 
     fn rollback(&mut self) -> Result<()> {
+        self.numbering.forget();
         match self.batch("ROLLBACK") {
             // The transaction went with the connection.
             Err(error) if error.kind == ErrorKind::Connection => self.reconnect(),
@@ -369,16 +384,28 @@ impl Store for PgStore {
         .bind::<Text, _>(&model.columns[key].name)
         .bind::<BigInt, _>(count as i64);
         let rows: Vec<Number> = query.load(&mut self.connection).map_err(|e| translate(&e))?;
-        Ok(rows.into_iter().map(|row| row.number).collect())
+        let numbers: Vec<i64> = rows.into_iter().map(|row| row.number).collect();
+        self.numbering.gave(entity, &numbers);
+        Ok(numbers)
+    }
+
+    fn numbering(&mut self, catalog: &Catalog, tables: &[EntityId]) -> Result<Vec<String>> {
+        numbering::states(&mut self.connection, catalog, tables)
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
+        if let Statement::Insert(insert) = statement {
+            self.numbering.wrote(insert, catalog);
+        }
         dynamic(catalog, statement).execute(&mut self.connection).map_err(|e| translate_of(&e, catalog, statement))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
+        if let Statement::Insert(insert) = statement {
+            self.numbering.wrote(insert, catalog);
+        }
         let query = dynamic(catalog, statement);
         let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query)
             .map_err(|e| translate_of(&e, catalog, statement))?;
@@ -392,7 +419,7 @@ impl Store for PgStore {
         Ok(())
     }
 
-    fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
+    fn describe(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
         let query = dynamic(catalog, statement);
         let mut builder = diesel::pg::PgQueryBuilder::default();
         query.to_sql(&mut builder, &Pg).map_err(|e| translate(&e))?;

@@ -9,6 +9,7 @@ use diesel::sqlite::Sqlite;
 
 impl Dialect for Sqlite {
     const SAME: &'static str = " IS ";
+    const TIME: Option<&'static str> = Some(super::times::TIME);
     const POSITION: &'static str = "instr";
     const LIKE_IGNORES_CASE: bool = true;
     const NULLS_FIRST: bool = true;

@@ -9,13 +9,16 @@ mod mirror;
 mod quirks;
 mod reflect;
 mod row;
+mod spelling;
+mod times;
 
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
 use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
+use crate::model::time::Spelling;
 use crate::model::{Catalog, EntityId, Quirk};
-use crate::plan::query::Statement;
+use crate::plan::query::{Select, Statement};
 use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::text::sql::{statements, tokens};
 use crate::{Error, ErrorKind, Result};
@@ -38,6 +41,7 @@ pub struct SqliteStore {
     guard: Option<Guard>,
     facts: Facts,
     echo: Option<Vec<String>>,
+    spellings: spelling::Spellings,
 }
 
 /// How to open a file.
@@ -93,6 +97,7 @@ impl SqliteStore {
         if !exists {
             connection.batch_execute("PRAGMA journal_mode = WAL;").map_err(|cause| open_error(&cause))?;
         }
+        times::register(&mut connection).map_err(|cause| open_error(&cause))?;
         let mut store = Self::over(connection, handle);
         if how == Open::Reading {
             store.set_read_only()?;
@@ -102,9 +107,12 @@ impl SqliteStore {
 
     /// Takes over a connection that an application opened, with the settings that it gave it. Its statements cannot be
     /// interrupted from another thread: Diesel does not give its handle away.
-    #[must_use]
-    pub fn adopt(connection: SqliteConnection) -> Self {
-        Self::over(connection, interrupt::Handle::none())
+    ///
+    /// # Errors
+    /// When the connection does not take the functions that read times.
+    pub fn adopt(mut connection: SqliteConnection) -> Result<Self> {
+        times::register(&mut connection).map_err(|e| translate(&e))?;
+        Ok(Self::over(connection, interrupt::Handle::none()))
     }
 
     fn over(connection: SqliteConnection, handle: interrupt::Handle) -> Self {
@@ -118,7 +126,72 @@ impl SqliteStore {
             max_binds: 30_000,
             arrays: false,
         };
-        Self { handle, connection, migrations: None, folder: None, guard: None, echo: None, facts }
+        let spellings = spelling::Spellings::default();
+        Self { handle, connection, migrations: None, folder: None, guard: None, echo: None, facts, spellings }
+    }
+
+    /// Finds out how the columns are spelled by which a statement is sorted and grouped.
+    fn look(&mut self, catalog: &Catalog, select: &Select) -> Result<()> {
+        let columns = times::sorted(select, catalog);
+        if columns.is_empty() {
+            return Ok(());
+        }
+        self.spellings.at(versions(&mut self.connection)?);
+        for column in columns {
+            self.known(catalog, column.entity, column.column)?;
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, catalog: &Catalog, entity: EntityId, column: usize) -> Result<Option<Spelling>> {
+        if let Some(found) = self.spellings.found((entity, column)) {
+            return Ok(found);
+        }
+        let found = spelling::look(&mut self.connection, catalog.get(entity), column).map_err(|e| translate(&e))?;
+        self.spellings.set((entity, column), found.clone());
+        Ok(found)
+    }
+
+    /// Works with a statement whose times are read.
+    fn timed<T>(
+        &mut self,
+        catalog: &Catalog,
+        statement: &Statement<'_>,
+        work: impl FnOnce(&mut Self, &Statement<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let select = match statement {
+            Statement::Select(select) => select,
+            Statement::Seen(select, overlay) => {
+                // What is staged may be spelled otherwise, and stands in no index.
+                let read = times::read(select, catalog, &|_| false, &spelling::Ends::new());
+                return work(self, &Statement::Seen(&read, overlay));
+            }
+            _ => return work(self, statement),
+        };
+        self.look(catalog, select)?;
+        let ends = spelling::ends(&mut self.connection, &times::conditions(select, catalog), catalog)
+            .map_err(|e| translate(&e))?;
+        let read = times::read(select, catalog, &|column| self.spellings.is_one(column), &ends);
+        work(self, &Statement::Select(&read))
+    }
+
+    /// Notes the times that a statement is about to write.
+    fn wrote(&mut self, catalog: &Catalog, statement: &Statement<'_>) {
+        match statement {
+            Statement::Insert(insert) => {
+                let values = insert.rows.iter().flat_map(|row| insert.columns.iter().copied().zip(*row));
+                self.spellings.wrote(insert.entity, values, catalog);
+            }
+            Statement::Update(update) => {
+                let values = update.set.iter().map(|(at, value)| (*at, value));
+                self.spellings.wrote(update.entity, values, catalog);
+            }
+            Statement::Updates(set) => {
+                let values = set.rows.iter().flat_map(|row| row.set).map(|(at, value)| (*at, value));
+                self.spellings.wrote(set.entity, values, catalog);
+            }
+            Statement::Select(_) | Statement::Seen(..) | Statement::Delete(_) | Statement::Deletes(_) => {}
+        }
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -156,6 +229,23 @@ impl SqliteStore {
         let done = done?;
         ended.map_err(|e| translate(&e))?;
         Ok(done)
+    }
+
+    /// The greatest number that an AUTOINCREMENT table has given.
+    fn counted(&mut self, table: &str) -> Result<i64> {
+        use diesel::sql_types::{BigInt, Bool, Text};
+        // AUTOINCREMENT never gives a number twice: <https://www.sqlite.org/autoinc.html>.
+        let there = "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence')";
+        let counted: bool = diesel::select(diesel::dsl::sql::<Bool>(there))
+            .get_result(&mut self.connection)
+            .map_err(|e| translate(&e))?;
+        if !counted {
+            return Ok(0);
+        }
+        let query = diesel::dsl::sql::<BigInt>("(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ")
+            .bind::<Text, _>(table)
+            .sql(")");
+        diesel::select(query).get_result(&mut self.connection).map_err(|e| translate(&e))
     }
 
     fn has_table(&mut self, name: &str) -> Result<bool> {
@@ -347,23 +437,36 @@ impl Store for SqliteStore {
     }
 
     fn last_number(&mut self, catalog: &Catalog, entity: EntityId) -> Result<i64> {
-        use diesel::sql_types::{BigInt, Bool, Text};
-        // AUTOINCREMENT never gives a number twice: <https://www.sqlite.org/autoinc.html>.
-        let there = "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence')";
-        let counted: bool = diesel::select(diesel::dsl::sql::<Bool>(there))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))?;
-        if !counted {
-            return Ok(0);
+        self.counted(&catalog.get(entity).table)
+    }
+
+    fn numbering(&mut self, catalog: &Catalog, tables: &[EntityId]) -> Result<Vec<String>> {
+        let mut statements = Vec::new();
+        for model in tables.iter().map(|id| catalog.get(*id)) {
+            let last = self.counted(&model.table)?;
+            if last > 0 {
+                let name = model.table.replace('\'', "''");
+                // The row is there once the table has had one.
+                statements.push(format!(
+                    "INSERT INTO sqlite_sequence (name, seq) SELECT '{name}', 0 \
+                     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = '{name}')"
+                ));
+                statements.push(format!("UPDATE sqlite_sequence SET seq = {last} WHERE name = '{name}'"));
+            }
         }
-        let query = diesel::dsl::sql::<BigInt>("(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ")
-            .bind::<Text, _>(&catalog.get(entity).table)
-            .sql(")");
-        diesel::select(query).get_result(&mut self.connection).map_err(|e| translate(&e))
+        Ok(statements)
+    }
+
+    fn spelling(&mut self, catalog: &Catalog, entity: EntityId, column: usize) -> Result<Option<Spelling>> {
+        if !self.spellings.is_fresh() {
+            self.spellings.at(versions(&mut self.connection)?);
+        }
+        self.known(catalog, entity, column)
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
+        self.wrote(catalog, statement);
         Dynamic::new(catalog, statement, None)
             .execute(&mut self.connection)
             .map_err(|e| self.refused(told(&e, catalog, statement)))
@@ -371,24 +474,29 @@ impl Store for SqliteStore {
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
         self.note(catalog, statement)?;
-        self.seeing(catalog, statement, |connection, query| {
-            let rows = LoadConnection::load(connection, query).map_err(|e| told(&e, catalog, statement))?;
-            let mut buffer = RowBuffer::for_statement(catalog, statement);
-            for row in rows {
-                buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
-                if !buffer.with_cells(|cells| each(cells))? {
-                    break;
+        self.wrote(catalog, statement);
+        self.timed(catalog, statement, |store, statement| {
+            store.seeing(catalog, statement, |connection, query| {
+                let rows = LoadConnection::load(connection, query).map_err(|e| told(&e, catalog, statement))?;
+                let mut buffer = RowBuffer::for_statement(catalog, statement);
+                for row in rows {
+                    buffer.read(&row.map_err(|e| told(&e, catalog, statement))?)?;
+                    if !buffer.with_cells(|cells| each(cells))? {
+                        break;
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
     }
 
-    fn describe(&self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
-        let query = Dynamic::new(catalog, statement, None);
-        let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
-        query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
-        Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
+    fn describe(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<String> {
+        self.timed(catalog, statement, |_, statement| {
+            let query = Dynamic::new(catalog, statement, None);
+            let mut builder = diesel::sqlite::query_builder::SqliteQueryBuilder::default();
+            query.to_sql(&mut builder, &Sqlite).map_err(|e| translate(&e))?;
+            Ok(diesel::query_builder::QueryBuilder::<Sqlite>::finish(builder))
+        })
     }
 
     fn set_echo(&mut self, on: bool) {
@@ -400,15 +508,17 @@ impl Store for SqliteStore {
     }
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
-        self.seeing(catalog, statement, |connection, inner| {
-            let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner };
-            let mut steps = Steps::default();
-            let mut buffer = RowBuffer::untyped();
-            for row in LoadConnection::load(connection, query).map_err(|e| translate(&e))? {
-                buffer.read(&row.map_err(|e| translate(&e))?)?;
-                buffer.with_cells(|cells| steps.row(cells))?;
-            }
-            Ok(steps.lines())
+        self.timed(catalog, statement, |store, statement| {
+            store.seeing(catalog, statement, |connection, inner| {
+                let query = super::fragment::Explain { prefix: "EXPLAIN QUERY PLAN ", inner };
+                let mut steps = Steps::default();
+                let mut buffer = RowBuffer::untyped();
+                for row in LoadConnection::load(connection, query).map_err(|e| translate(&e))? {
+                    buffer.read(&row.map_err(|e| translate(&e))?)?;
+                    buffer.with_cells(|cells| steps.row(cells))?;
+                }
+                Ok(steps.lines())
+            })
         })
     }
 
@@ -417,6 +527,9 @@ impl Store for SqliteStore {
         let before = counters(&mut self.connection)?;
         self.stream(sql, sink).map_err(|error| self.refused(error))?;
         let after = counters(&mut self.connection)?;
+        if after != before {
+            self.spellings.forget();
+        }
         Ok(RawOutcome {
             affected: usize::try_from(after.0 - before.0).unwrap_or(0),
             changed_schema: after.1 != before.1,
@@ -513,6 +626,13 @@ impl Store for SqliteStore {
     }
 }
 
+/// Two numbers of which one changes when somebody else has written, and one with the schema.
+fn versions(connection: &mut SqliteConnection) -> Result<(i64, i64)> {
+    use diesel::sql_types::BigInt;
+    let of = |name: &str| diesel::dsl::sql::<BigInt>(&format!("(SELECT {name} FROM pragma_{name})"));
+    diesel::select((of("data_version"), of("schema_version"))).get_result(connection).map_err(|e| translate(&e))
+}
+
 /// A database error about a statement of the models, without the values of masked columns.
 fn told(error: &diesel::result::Error, catalog: &Catalog, statement: &Statement<'_>) -> Error {
     super::secret::without_values(translate(error), catalog, statement)
@@ -582,7 +702,7 @@ impl Steps {
 mod tests {
     use super::{Open, SqliteStore};
     use crate::model::{Catalog, Cell, Value, infer};
-    use crate::plan::query::{Insert, Statement};
+    use crate::plan::query::{Insert, Statement, Update};
     use crate::store::{RawOutcome, RawSink, Store};
     use std::path::Path;
 
@@ -620,5 +740,22 @@ mod tests {
         }
         store.raw("select 'a', n from a union all select 'b', n from b order by 1, 2", &mut sink).unwrap();
         assert_eq!(sink.0, ["a,1", "a,11", "a,21", "b,2", "b,12", "b,22"]);
+    }
+
+    #[test]
+    fn a_time_in_other_words_is_no_conflict() {
+        let mut store = SqliteStore::open(Path::new(":memory:"), Open::Create).unwrap();
+        let mut sink = Texts(Vec::new());
+        store.raw("create table a (id integer primary key, at datetime, n int)", &mut sink).unwrap();
+        store.raw("insert into a values (1, '1996-07-04T00:00:00.0Z', 1)", &mut sink).unwrap();
+        let mut catalog = Catalog::default();
+        infer::add_tables(&mut catalog, store.tables().unwrap());
+        let entity = catalog.resolve("a").unwrap();
+        let set = [(2, Value::Int(2))];
+        for (base, changed) in [("1996-07-04", 1), ("1996-07-04 00:00:01", 0)] {
+            let base = [(1, Value::Text(base.into()))];
+            let update = Update { entity, set: &set, key: &[Value::Int(1)], base: &base };
+            assert_eq!(store.execute(&catalog, &Statement::Update(update)).unwrap(), changed);
+        }
     }
 }

@@ -104,7 +104,7 @@ fn number(word: &str) -> Option<LiteralKind<'_>> {
         return Some(LiteralKind::Number(Cow::Borrowed(word)));
     }
     let numeric = word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+'));
-    (numeric && word.parse::<f64>().is_ok_and(f64::is_finite)).then_some(LiteralKind::Number(Cow::Borrowed(word)))
+    (numeric && word.parse::<f64>().is_ok()).then_some(LiteralKind::Number(Cow::Borrowed(word)))
 }
 
 impl<'a> Parser<'a, '_> {
