@@ -62,7 +62,8 @@ impl<R: Read> Marking<R> {
                 (At::Line, 0xef | 0xbb | 0xbf) => At::Line,
                 _ => At::Plain,
             };
-            self.ready.push(byte);
+            // What looks like a mark and is none is no text either: another such byte takes its place.
+            self.ready.push(if byte >= EMPTY { 0xc0 } else { byte });
         }
         let count = bytes.len();
         self.inner.consume(count);

@@ -10,20 +10,21 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use std::collections::HashMap;
 
 /// The sequence of a column; NULL where it has none of its own.
-pub const SEQUENCE: &str = "(SELECT pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', \
+pub const SEQUENCE: &str = " FROM (SELECT pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', \
     coalesce($1, pg_catalog.current_schema()), $2), $3)::pg_catalog.regclass AS sequence) AS own";
 
 /// Moves a sequence that counts upwards to a number behind its last one, where the person may. A number is taken from it
 /// first: what others take meanwhile is greater, so nothing is given twice.
 pub const MOVE: &str = "SELECT CASE WHEN pg_catalog.pg_sequence_last_value(sequence) >= $4 THEN NULL \
     WHEN NOT pg_catalog.has_sequence_privilege(sequence, 'UPDATE') THEN NULL \
-    WHEN (SELECT s.seqincrement < 0 OR s.seqmax < $4 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = sequence) THEN NULL \
+    WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_sequence s WHERE s.seqrelid = sequence \
+        AND (s.seqincrement < 0 OR s.seqmax < $4)) THEN NULL \
     WHEN pg_catalog.nextval(sequence) >= $4 THEN NULL \
-    ELSE pg_catalog.setval(sequence, $4) END AS number FROM ";
+    ELSE pg_catalog.setval(sequence, $4) END AS number";
 
 /// Where a sequence stands, as a statement that puts another there.
 pub const STATE: &str = "SELECT pg_catalog.concat('SELECT pg_catalog.setval(', \
-    pg_catalog.quote_literal(sequence::pg_catalog.text), ', ', pg_catalog.pg_sequence_last_value(sequence), ')') AS sql FROM ";
+    pg_catalog.quote_literal(sequence::pg_catalog.text), ', ', pg_catalog.pg_sequence_last_value(sequence), ')') AS sql";
 
 #[derive(QueryableByName)]
 struct Moved {
