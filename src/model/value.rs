@@ -302,7 +302,8 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 /// A decimal as SQL spells it, or one of PostgreSQL's special values.
 fn is_decimal(text: &str) -> bool {
     let special = ["nan", "infinity", "-infinity"].iter().any(|word| word.eq_ignore_ascii_case(text));
-    special || (text.bytes().any(|b| b.is_ascii_digit()) && text.parse::<f64>().is_ok_and(f64::is_finite))
+    // Whatever a double makes of it: a decimal may have a thousand digits.
+    special || (text.bytes().any(|b| b.is_ascii_digit()) && text.parse::<f64>().is_ok())
 }
 
 fn as_bool(value: Value) -> Option<Value> {
@@ -433,6 +434,13 @@ mod tests {
         assert_eq!(DataType::Text(None).fit(Value::Int(12)).unwrap(), Value::Text("12".into()));
         assert!(DataType::Int(32).fit(Value::Text("twelve".into())).is_err());
         assert!(DataType::Int(16).fit(Value::Int(40_000)).is_err());
+    }
+
+    #[test]
+    fn a_decimal_may_be_longer_than_a_double() {
+        let long = Value::Text("1".repeat(1_000));
+        assert_eq!(DataType::Numeric.fit(long.clone()).unwrap(), long);
+        assert!(DataType::Numeric.fit(Value::Text("1x".into())).is_err());
     }
 
     #[test]
