@@ -215,12 +215,12 @@ pub trait Store {
         Ok(Vec::new())
     }
 
-    /// Whether changes do only what they say: no triggers, rules or conflict clauses, and texts that differ are different.
+    /// Whether somebody else has committed since this was last asked, where keys are given so that two may get the same.
     ///
     /// # Errors
     /// As `execute`.
-    fn is_plain(&mut self) -> Result<bool> {
-        Ok(!self.quirks()?.iter().any(|quirk| quirk.kind.is_special()))
+    fn others_wrote(&mut self) -> Result<bool> {
+        Ok(false)
     }
 
     /// Takes keys for `count` new records from the sequence that numbers a table; none where there is no such sequence.

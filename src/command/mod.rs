@@ -26,7 +26,6 @@ use crate::language::ast::{Command, LetValue, Name};
 use crate::migrations::project::Project;
 use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::{Level, Report};
-use crate::plan::query::Statement;
 use crate::plan::{Bound, Record, Resolver};
 use crate::session::{Hold, Keep, Session};
 use crate::text::Place;
@@ -369,12 +368,7 @@ fn bind(name: &Name<'_>, value: &LetValue<'_>, context: &mut Context, front: &mu
 
 /// Shows a statement's SQL when `.echo` is on is the store's matter; this is its plan, for `.explain`.
 fn explain(context: &mut Context, select: &crate::plan::query::Select, front: &mut dyn Front) -> Result<()> {
-    let lines = context.session.reading(|store, catalog| {
-        let statement = Statement::Select(select);
-        let mut lines = vec![store.describe(catalog, &statement)?];
-        lines.extend(store.explain(catalog, &statement)?.into_iter().map(|line| format!("  {line}")));
-        Ok(lines)
-    })?;
+    let lines = context.session.explain(select)?;
     for line in lines {
         front.line(&line)?;
     }

@@ -15,6 +15,7 @@ mod reload;
 mod renumber;
 mod seen;
 mod sets;
+mod sight;
 mod spelling;
 mod stage;
 mod touch;
@@ -27,8 +28,7 @@ pub(crate) use spelling::Keep;
 pub use typed::{Difference, DifferenceKind, Edit, Key, State};
 
 use crate::model::{Catalog, EntityId, Value};
-use crate::plan::query::{Select, Statement};
-use crate::store::{Each, Store};
+use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 use journal::{Change, Counts, Entry, Journal};
 use net::{Net, net};
@@ -109,6 +109,8 @@ pub struct Session {
     keyed: Vec<(Rc<[usize]>, Rc<[usize]>)>,
     /// What is known without asking the database.
     seen: seen::Seen,
+    /// What tables will be with what is staged.
+    sight: sight::Sight,
     /// The clock, in UTC.
     clock: fn() -> chrono::NaiveDateTime,
 }
@@ -133,6 +135,7 @@ impl Session {
             shapes: Vec::new(),
             keyed: Vec::new(),
             seen: seen::Seen::default(),
+            sight: sight::Sight::default(),
             clock: || chrono::Utc::now().naive_utc(),
         }
     }
@@ -443,58 +446,6 @@ impl Session {
     /// When the database cannot roll back.
     pub(crate) fn undo_unstaged(&mut self) -> Result<()> {
         self.end()
-    }
-
-    /// Runs a query that sees what is staged.
-    ///
-    /// # Errors
-    /// The database's, and whatever `each` returns.
-    #[doc(hidden)]
-    pub fn query(&mut self, select: &Select, each: &mut Each<'_>) -> Result<()> {
-        if self.mode != Mode::Prompt {
-            self.flush()?;
-            return self.store.query(&self.catalog, &Statement::Select(select), each);
-        }
-        self.reading(|store, catalog| store.query(catalog, &Statement::Select(select), each))
-    }
-
-    /// Does something with the database while staged changes are visible in it: they are applied in a transaction that is
-    /// rolled back.
-    ///
-    /// # Errors
-    /// What `work` returns, or the database's own when the changes cannot be applied.
-    pub(crate) fn reading<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
-        if self.mode != Mode::Prompt {
-            self.flush()?;
-            // It may be a statement of the user's own.
-            self.seen.reset();
-            return work(&mut *self.store, &self.catalog);
-        }
-        if self.journal.is_empty() {
-            return work(&mut *self.store, &self.catalog);
-        }
-        let applied = self.begin_trial().and_then(|()| {
-            self.renumber()?;
-            self.apply_staged()
-        });
-        match applied {
-            Ok(()) => {}
-            // A read is never refused because of what is staged.
-            Err(error) if error.kind == ErrorKind::Busy => {
-                self.end()?;
-                self.warnings.push(format!(
-                    "someone else holds a lock for longer than {} s: this is the database without what is staged",
-                    self.wait.as_secs_f64()
-                ));
-            }
-            Err(error) => {
-                self.end()?;
-                return Err(error);
-            }
-        }
-        let result = work(&mut *self.store, &self.catalog);
-        self.end()?;
-        result
     }
 }
 

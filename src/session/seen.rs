@@ -8,7 +8,7 @@ use super::journal::{Change, Entry};
 use super::number::Numbers;
 use super::{Mode, Session};
 use crate::Result;
-use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Value};
+use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Quirk, Value};
 use crate::plan::query::Statement;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -79,7 +79,9 @@ impl Hasher for Hashed {
 /// What is known of records in the transaction that is open.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Whether changes do only what they say (no triggers and the like), once that was asked.
+    /// What tables do beyond what changes say (triggers and the like), once that was asked.
+    quirks: Option<Vec<Quirk>>,
+    /// Whether there is any of those that matter, or something that is not known.
     pub(super) plain: Option<bool>,
     /// Tables whose new records are known from the place in the journal where they were referred to first.
     pub(super) followed: HashMap<EntityId, Option<Numbers>>,
@@ -128,10 +130,16 @@ impl Seen {
         }
     }
 
+    /// What tables do beyond what changes say; none where that could not be told.
+    pub(super) fn quirks(&self) -> Option<&[Quirk]> {
+        self.quirks.as_deref()
+    }
+
     /// Forgets also what the database is like: its schema may have changed.
     pub(super) fn reset(&mut self) {
         self.clear();
         self.plain = None;
+        self.quirks = None;
     }
 
     fn slot(&self, entity: EntityId, column: usize, value: &Value) -> Option<u64> {
@@ -174,14 +182,24 @@ impl Session {
         if let Some(plain) = self.seen.plain {
             return Ok(plain);
         }
-        let plain = self.guarded(|session| session.store.is_plain());
-        let plain = match plain {
-            Err(error) if error.kind.is_transient() => return Err(error),
-            // Where that cannot be told, nothing is taken for granted.
-            plain => plain.unwrap_or(false),
-        };
+        self.learn_quirks()?;
+        // Where that cannot be told, nothing is taken for granted.
+        let plain = self.seen.quirks.as_ref().is_some_and(|all| !all.iter().any(|quirk| quirk.kind.is_special()));
         self.seen.plain = Some(plain);
         Ok(plain)
+    }
+
+    /// Asks the database once what its tables do beyond what changes say.
+    pub(super) fn learn_quirks(&mut self) -> Result<()> {
+        if self.seen.quirks.is_none() {
+            let open = self.is_open();
+            let asked = if open { self.guarded(|session| session.store.quirks()) } else { self.store.quirks() };
+            match asked {
+                Err(error) if error.kind.is_transient() => return Err(error),
+                asked => self.seen.quirks = asked.ok(),
+            }
+        }
+        Ok(())
     }
 
     fn known(&self, entity: EntityId, by: &[(usize, Value)]) -> Option<Known> {

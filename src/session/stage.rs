@@ -2,6 +2,7 @@
 
 use super::journal::{Change, Entry};
 use super::net::net;
+use super::seen::is_exact;
 use super::touch::needed;
 use super::{Applied, Mode, PENDING, Session, recovery};
 use crate::model::{Catalog, Value};
@@ -146,13 +147,34 @@ impl Session {
             return self.send_all(&all).map_err(|(at, error)| self.explained(error, all[at]));
         }
         for change in changes {
-            if let Change::Insert { .. } = change {
-                self.try_insert(change)?;
-            } else {
-                self.send(change)?;
+            match change {
+                Change::Insert { .. } => self.try_insert(change)?,
+                Change::Update { .. } => {
+                    self.send(change)?;
+                    self.respell(change);
+                }
+                Change::Delete { .. } => self.send(change)?,
             }
         }
         Ok(())
+    }
+
+    /// Puts the database's own spelling of new values in their place (`1.50` for 1.5 in a numeric(10,2)), so that reads
+    /// show what a commit will give. In the transaction in which they were just sent.
+    fn respell(&mut self, change: &mut Change) {
+        let Change::Update { entity, key, set, .. } = change else { return };
+        let model = self.catalog.get(*entity).clone();
+        if set.iter().all(|(column, _)| is_exact(&model.columns[*column].data_type)) {
+            return;
+        }
+        let new = |column: &usize| set.iter().find(|(changed, _)| changed == column).map(|(_, value)| value.clone());
+        let by = model.key.iter().zip(&*key).map(|(column, old)| (*column, new(column).unwrap_or_else(|| old.clone())));
+        let by: Vec<(usize, Value)> = by.collect();
+        if let Some(row) = self.row(*entity, &by) {
+            for (column, value) in set {
+                value.clone_from(&row[*column]);
+            }
+        }
     }
 
     fn try_insert(&mut self, change: &mut Change) -> Result<()> {

@@ -42,6 +42,8 @@ pub struct SqliteStore {
     facts: Facts,
     echo: Option<Vec<String>>,
     spellings: spelling::Spellings,
+    /// SQLite's number of others' commits when it was last asked for: <https://www.sqlite.org/pragma.html#pragma_data_version>.
+    others: Option<i32>,
 }
 
 /// How to open a file.
@@ -127,7 +129,17 @@ impl SqliteStore {
             arrays: false,
         };
         let spellings = spelling::Spellings::default();
-        Self { handle, connection, migrations: None, folder: None, guard: None, echo: None, facts, spellings }
+        Self {
+            handle,
+            connection,
+            migrations: None,
+            folder: None,
+            guard: None,
+            echo: None,
+            others: None,
+            facts,
+            spellings,
+        }
     }
 
     /// Finds out how the columns are spelled by which a statement is sorted and grouped.
@@ -362,6 +374,14 @@ impl Store for SqliteStore {
 
     fn begin(&mut self, write: bool) -> Result<()> {
         self.own(if write { "BEGIN IMMEDIATE" } else { "BEGIN" })
+    }
+
+    fn others_wrote(&mut self) -> Result<bool> {
+        let version: i32 =
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("data_version FROM pragma_data_version"))
+                .get_result(&mut self.connection)
+                .map_err(|e| translate(&e))?;
+        Ok(self.others.replace(version) != Some(version))
     }
 
     fn begin_within(&mut self, wait: std::time::Duration) -> Result<()> {
