@@ -4,6 +4,7 @@ mod seen;
 mod sets;
 
 pub use seen::Overlaid;
+use seen::Part;
 pub use sets::arrays;
 
 use crate::language::ast::{CompareOp, Function, TextOp};
@@ -198,17 +199,17 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         self.name(column.entity, column.column)
     }
 
-    /// FROM; `first` is the query whose first table this is, if it is one.
-    fn from(&mut self, from: &'b From, first: Option<&'b Select>) -> QueryResult<()> {
+    /// FROM, of all or some rows of the first table; `whole` is the query that it belongs to, where it is no subquery.
+    fn from(&mut self, from: &'b From, part: Part, whole: Option<&'b Select>) -> QueryResult<()> {
         self.out.push_sql(" FROM ");
-        self.occurrence(from.entity, from.alias, first)?;
+        self.occurrence(from.entity, from.alias, part, whole)?;
         for join in &from.joins {
             if self.overlaid.is_some_and(|overlaid| overlaid.seen.is_pair(join.alias)) {
                 self.pair(join)?;
                 continue;
             }
             self.out.push_sql(" LEFT JOIN ");
-            self.occurrence(join.entity, join.alias, None)?;
+            self.occurrence(join.entity, join.alias, Part::All, None)?;
             self.out.push_sql(" ON ");
             for (index, (left, right)) in join.on.iter().enumerate() {
                 if index > 0 {
@@ -223,6 +224,9 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn select(&mut self, select: &'b Select) -> QueryResult<()> {
+        if self.counted(select)? {
+            return Ok(());
+        }
         // DISTINCT sorts only by what is selected, which a cast to text is not: groups have the same rows.
         let cast = select.columns.iter().any(|output| !DB::is_native(&output.column.data_type));
         let grouped = select.distinct && cast;
@@ -236,11 +240,8 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(DB::AS_TEXT);
             }
         }
-        self.from(&select.from, Some(select))?;
-        if let Some(filter) = &select.filter {
-            self.out.push_sql(" WHERE ");
-            self.expr(filter)?;
-        }
+        self.from(&select.from, Part::All, Some(select))?;
+        self.filter(select)?;
         if grouped {
             self.out.push_sql(" GROUP BY ");
             self.list(select.columns.iter().map(|output| &output.expr))?;
@@ -370,10 +371,16 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 Ok(())
             }
             Expr::Exists(subquery) => {
+                if self.exists_in_parts(subquery)? {
+                    return Ok(());
+                }
                 self.out.push_sql("EXISTS (SELECT 1");
                 self.subquery(subquery)
             }
             Expr::Scalar(function, of, subquery) => {
+                if self.scalar_in_parts(*function, of.as_deref(), subquery)? {
+                    return Ok(());
+                }
                 self.out.push_sql("(SELECT ");
                 self.function(*function, of.as_deref())?;
                 self.subquery(subquery)
@@ -429,7 +436,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn subquery(&mut self, subquery: &'b Subquery) -> QueryResult<()> {
-        self.from(&subquery.from, None)?;
+        self.from(&subquery.from, Part::All, None)?;
         self.out.push_sql(" WHERE ");
         self.expr(&subquery.filter)?;
         self.out.push_sql(")");

@@ -8,7 +8,7 @@
 
 use super::error::translate;
 use crate::Result;
-use crate::model::{Catalog, Cell, Entity, EntityId};
+use crate::model::{Catalog, Cell, Entity};
 use crate::plan::overlay::{Kind, Overlay, Staged, StagedRow};
 use crate::plan::seen::Seen;
 use diesel::connection::SimpleConnection;
@@ -32,32 +32,66 @@ struct Stand {
     version: i64,
     #[diesel(sql_type = BigInt)]
     slots: i64,
-    /// Whether someone has written to the database since.
+    /// The age in which rows of the database were taken over.
+    #[diesel(sql_type = BigInt)]
+    age: i64,
+}
+
+/// How often someone else, or a statement that is none of ours, has written to the database.
+#[derive(QueryableByName, Debug, Clone, Copy, PartialEq, Eq)]
+struct Age {
+    #[diesel(sql_type = BigInt)]
+    age: i64,
+    /// Whether that has happened again.
     #[diesel(sql_type = Bool)]
     written: bool,
 }
+
+const STATE: &str = "CREATE TEMP TABLE IF NOT EXISTS \"staged state\" (only_one INTEGER PRIMARY KEY, age, changes, \
+    foreign_version); CREATE TEMP TABLE IF NOT EXISTS \"staged tables\" (name TEXT PRIMARY KEY, identity, version, slots, \
+    age) WITHOUT ROWID;";
 
 /// Brings the temporary tables that a query needs up to date.
 ///
 /// # Errors
 /// The database's own.
 pub fn refresh(connection: &mut SqliteConnection, catalog: &Catalog, overlay: &Overlay, seen: &Seen) -> Result<()> {
+    refreshed(connection, catalog, overlay, seen).map_err(|e| translate(&e))
+}
+
+fn refreshed(connection: &mut SqliteConnection, catalog: &Catalog, overlay: &Overlay, seen: &Seen) -> QueryResult<()> {
+    let known: Option<Age> = diesel::sql_query(
+        "SELECT age, changes <> total_changes() OR foreign_version <> (SELECT data_version FROM pragma_data_version) \
+         AS written FROM temp.\"staged state\"",
+    )
+    .get_result(connection)
+    .ok();
+    if known.is_none() {
+        connection.batch_execute(STATE)?;
+    }
+    let (age, mut wrote) = known.map_or((1, true), |known| (known.age + i64::from(known.written), known.written));
     for entity in seen.columns.keys() {
         if let Some(staged) = overlay.get(*entity) {
-            Mirror { connection, model: catalog.get(*entity), catalog, entity: *entity, staged }
-                .refresh()
-                .map_err(|e| translate(&e))?;
+            wrote |= Mirror { connection, model: catalog.get(*entity), staged, age }.refresh()?;
         }
+    }
+    if wrote {
+        // The last of our own changes, so it counts itself.
+        diesel::sql_query(
+            "INSERT OR REPLACE INTO temp.\"staged state\" (only_one, age, changes, foreign_version) \
+             VALUES (1, ?, total_changes() + 1, (SELECT data_version FROM pragma_data_version))",
+        )
+        .bind::<BigInt, _>(age)
+        .execute(connection)?;
     }
     Ok(())
 }
 
 struct Mirror<'a> {
     connection: &'a mut SqliteConnection,
-    catalog: &'a Catalog,
-    entity: EntityId,
     model: &'a Entity,
     staged: &'a Staged,
+    age: i64,
 }
 
 fn quoted(name: &str) -> String {
@@ -69,61 +103,55 @@ impl Mirror<'_> {
         format!("temp.{}", quoted(&format!("{word} {}", self.model.table)))
     }
 
-    fn refresh(&mut self) -> QueryResult<()> {
+    /// Brings them up to date; whether anything was written.
+    fn refresh(&mut self) -> QueryResult<bool> {
         let staged = self.staged;
         let stand = match self.stand() {
             Some(stand) if stand.identity == staged.identity() as i64 => stand,
             _ => {
                 self.create()?;
-                Stand { identity: staged.identity() as i64, version: 0, slots: 0, written: false }
+                Stand { identity: staged.identity() as i64, version: 0, slots: 0, age: self.age }
             }
         };
-        let again = stand.written && staged.changed_rows() > 0;
+        let again = stand.age != self.age && staged.changed_rows() > 0;
         if stand.version == staged.version() as i64 && !again {
-            if stand.written {
-                self.note()?;
-            }
-            return Ok(());
+            return Ok(false);
         }
-        let stale = |row: &StagedRow<'_>| row.version() as i64 > stand.version || (again && row.kind == Kind::Changed);
         let rows: Vec<StagedRow<'_>> = if again {
-            staged.rows().filter(stale).collect()
+            let newer = |row: &StagedRow<'_>| row.version() as i64 > stand.version;
+            staged.rows().filter(|row| row.kind == Kind::Changed || newer(row)).collect()
         } else {
             staged.rows_since(stand.version as u64).collect()
         };
-        let before: Vec<Cell<'_>> =
-            rows.iter().filter(|row| (row.slot as i64) < stand.slots).map(|row| Cell::Int(row.slot as i64)).collect();
+        let before = |row: &&StagedRow<'_>| (row.slot as i64) < stand.slots;
+        let slots: Vec<Cell<'_>> = rows.iter().filter(before).map(|row| Cell::Int(row.slot as i64)).collect();
         let head = format!("DELETE FROM {} WHERE {SLOT} IN (VALUES ", self.table("staged"));
-        self.send(&head, 1, &before, ")")?;
-        self.hide(rows.iter().filter(|row| row.slot as i64 >= stand.slots))?;
+        self.send(&head, 1, &slots, ")")?;
+        self.hide(rows.iter().filter(|row| !before(row)))?;
         self.add(&rows)?;
         self.change(&rows)?;
-        self.note()
+        self.note()?;
+        Ok(true)
     }
 
     /// Where the tables stand; none where they are not there.
     fn stand(&mut self) -> Option<Stand> {
-        diesel::sql_query(
-            "SELECT identity, version, slots, \
-             changes <> total_changes() OR foreign_version <> (SELECT data_version FROM pragma_data_version) AS written \
-             FROM temp.\"staged tables\" WHERE name = ?",
-        )
-        .bind::<Text, _>(&self.model.table)
-        .get_result(self.connection)
-        .ok()
+        diesel::sql_query("SELECT identity, version, slots, age FROM temp.\"staged tables\" WHERE name = ?")
+            .bind::<Text, _>(&self.model.table)
+            .get_result(self.connection)
+            .ok()
     }
 
-    /// Notes where they stand now. This is the last change before, so it counts itself.
+    /// Notes where they stand now.
     fn note(&mut self) -> QueryResult<()> {
-        let slots = self.staged.rows().len() as i64;
         diesel::sql_query(
-            "INSERT OR REPLACE INTO temp.\"staged tables\" (name, identity, version, slots, changes, foreign_version) \
-             VALUES (?, ?, ?, ?, total_changes() + 1, (SELECT data_version FROM pragma_data_version))",
+            "INSERT OR REPLACE INTO temp.\"staged tables\" (name, identity, version, slots, age) VALUES (?, ?, ?, ?, ?)",
         )
         .bind::<Text, _>(&self.model.table)
         .bind::<BigInt, _>(self.staged.identity() as i64)
         .bind::<BigInt, _>(self.staged.version() as i64)
-        .bind::<BigInt, _>(slots)
+        .bind::<BigInt, _>(self.staged.rows().len() as i64)
+        .bind::<BigInt, _>(self.age)
         .execute(self.connection)?;
         Ok(())
     }
@@ -140,8 +168,6 @@ impl Mirror<'_> {
         let all: Vec<String> = (0..self.model.columns.len()).map(|at| column(&at)).collect();
         let mut sql = format!(
             "DROP TABLE IF EXISTS {staged}; DROP TABLE IF EXISTS {hidden}; \
-             CREATE TEMP TABLE IF NOT EXISTS \"staged tables\" (name TEXT PRIMARY KEY, identity, version, slots, changes, \
-             foreign_version) WITHOUT ROWID; \
              CREATE TABLE {staged} ({SLOT} INTEGER PRIMARY KEY, {});",
             all.join(", ")
         );
@@ -213,7 +239,7 @@ impl Mirror<'_> {
             }
             head.push_str(" FROM (VALUES ");
             // In this order: it is the table that has an index.
-            let mut tail = format!(") AS v CROSS JOIN {} AS o WHERE ", quoted(&self.catalog.get(self.entity).table));
+            let mut tail = format!(") AS v CROSS JOIN {} AS o WHERE ", quoted(&self.model.table));
             for (index, column) in key.iter().enumerate() {
                 let and = if index == 0 { "" } else { " AND " };
                 tail.push_str(&format!("{and}o.{} = v.column{}", quoted(&self.model.columns[*column].name), index + 2));

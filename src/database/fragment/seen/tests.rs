@@ -3,7 +3,7 @@ use crate::language::ast::{CompareOp, Function};
 use crate::model::{Catalog, Cell, Column, DataType, Entity, EntityId, EntityKind, Value};
 use crate::outcome::HeaderColumn;
 use crate::plan::overlay::Overlay;
-use crate::plan::query::{Alias, ColumnRef, Expr, From, Join, Order, Output, Select, Statement};
+use crate::plan::query::{Alias, ColumnRef, Expr, From, Join, Order, Output, Select, Statement, Subquery};
 use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::sqlite::Sqlite;
 
@@ -113,7 +113,7 @@ fn sqlite_looks_into_temporary_tables() {
         sqlite(&catalog, &by_email(users), &overlay),
         "SELECT t0.\"email\" FROM (SELECT t0.\"id\", t0.\"email\" FROM \"users\" AS t0 \
          WHERE NOT EXISTS (SELECT 1 FROM temp.\"hidden users\" AS h WHERE h.\"id\" = t0.\"id\") \
-         UNION ALL SELECT \"id\", \"email\" FROM temp.\"staged users\") AS t0 \
+         UNION ALL SELECT t0.\"id\", t0.\"email\" FROM temp.\"staged users\" AS t0) AS t0 \
          WHERE t0.\"email\" = ? ORDER BY t0.\"id\" LIMIT 3 OFFSET 2"
     );
     // A comparison is made where a column's type and collation are its own.
@@ -154,8 +154,8 @@ fn what_is_only_hidden_is_only_hidden() {
         select(From { entity: users, alias: T0, joins: Vec::new() }, vec![Expr::Aggregate(Function::Count, None)]);
     assert_eq!(
         sqlite(&catalog, &count, &overlay),
-        "SELECT count(*) FROM (SELECT t0.\"id\" FROM \"users\" AS t0 \
-         WHERE NOT EXISTS (SELECT 1 FROM temp.\"hidden users\" AS h WHERE h.\"id\" = t0.\"id\")) AS t0"
+        "SELECT (SELECT count(*) FROM \"users\") - (SELECT count(*) FROM temp.\"hidden users\" AS h \
+         CROSS JOIN \"users\" AS o WHERE o.\"id\" = h.\"id\")"
     );
 }
 
@@ -176,9 +176,9 @@ fn postgres_takes_arrays() {
         sql,
         String::from(with)
             + "SELECT t0.\"email\" FROM ((SELECT t0.\"id\", t0.\"email\" FROM \"users\" AS t0 \
-               WHERE (t0.\"id\") NOT IN (SELECT \"id\" FROM hidden1) AND (t0.\"email\" = $7) ORDER BY t0.\"id\" LIMIT 5) \
-               UNION ALL SELECT \"id\", \"email\" FROM staged1) AS t0 \
-               WHERE t0.\"email\" = $8 ORDER BY t0.\"id\" LIMIT 3 OFFSET 2"
+               WHERE (t0.\"id\") NOT IN (SELECT \"id\" FROM hidden1) AND t0.\"email\" = $7 ORDER BY t0.\"id\" LIMIT 5) \
+               UNION ALL SELECT t0.\"id\", t0.\"email\" FROM staged1 AS t0 WHERE t0.\"email\" = $8) AS t0 \
+               ORDER BY t0.\"id\" LIMIT 3 OFFSET 2"
     );
     let shown: Vec<String> = arrays
         .iter()
@@ -195,6 +195,58 @@ fn postgres_takes_arrays() {
         ),
         "{sql}"
     );
+}
+
+/// An index is reached where the condition is on a table that is joined twice.
+#[test]
+fn keys_are_looked_up_first() {
+    let (mut catalog, users, posts) = catalog();
+    let index = crate::model::Index { name: None, columns: vec![1], unique: true };
+    catalog.get_mut(users).indexes.push(index);
+    let overlay = staged(&catalog, users);
+    let mut by_email = of_posts(users, posts);
+    let value = Expr::Value(Value::Text("a@x".into()), DataType::Text(None));
+    by_email.filter = Some(Expr::Compare(Box::new(column(T1, users, 1)), CompareOp::Eq, Box::new(value)));
+    let sql = sqlite(&catalog, &by_email, &overlay);
+    assert!(
+        sql.ends_with(
+            " WHERE CASE WHEN s1.\"id\" IS NOT NULL THEN s1.\"email\" = ? ELSE t1.\"email\" = ? END \
+             AND (t0.\"user_id\") IN (SELECT t1.\"id\" FROM \"users\" AS t1 WHERE t1.\"email\" = ? \
+             AND NOT EXISTS (SELECT 1 FROM temp.\"hidden users\" AS h WHERE h.\"id\" = t1.\"id\") \
+             UNION ALL SELECT s1.\"id\" FROM temp.\"staged users\" AS s1 WHERE s1.\"email\" = ?)"
+        ),
+        "{sql}"
+    );
+}
+
+/// Subqueries are asked of either part by itself, for PostgreSQL to reach an index or to hash.
+#[cfg(feature = "postgres")]
+#[test]
+fn postgres_asks_subqueries_in_parts() {
+    let (catalog, users, posts) = catalog();
+    let mut overlay = Overlay::default();
+    overlay.update(posts, &[Value::Int(1)], &[(1, Value::Int(2))], &catalog);
+    let inner = |kind: fn(Box<Subquery>) -> Expr| {
+        let own = Expr::Compare(Box::new(column(T1, posts, 1)), CompareOp::Eq, Box::new(column(T0, users, 0)));
+        let from = From { entity: posts, alias: T1, joins: Vec::new() };
+        let mut select = select(From { entity: users, alias: T0, joins: Vec::new() }, vec![column(T0, users, 0)]);
+        select.filter = Some(kind(Box::new(Subquery { from, filter: Expr::And(vec![own]) })));
+        postgres(&catalog, &select, &overlay).0
+    };
+    let own =
+        "FROM \"posts\" AS t1 WHERE (t1.\"id\") NOT IN (SELECT \"id\" FROM hidden1) AND (t1.\"user_id\" = t0.\"id\"))";
+    let staged = "FROM staged1 AS t1 WHERE (t1.\"user_id\" = t0.\"id\"))";
+    let sql = inner(Expr::Exists);
+    assert!(sql.ends_with(&format!(" WHERE (EXISTS (SELECT 1 {own} OR EXISTS (SELECT 1 {staged})")), "{sql}");
+    let sql = inner(|subquery| {
+        let one = Expr::Value(Value::Int(1), DataType::Int(64));
+        Expr::Compare(Box::new(Expr::Scalar(Function::Count, None, subquery)), CompareOp::Gt, Box::new(one))
+    });
+    assert!(
+        sql.contains(" WHERE CASE WHEN (t0.\"id\") IN (SELECT \"user_id\" FROM staged1) THEN (SELECT count(*) FROM ("),
+        "{sql}"
+    );
+    assert!(sql.ends_with(&format!(" ELSE (SELECT count(*) {own} END > $4")), "{sql}");
 }
 
 /// The SQL is the same for any number of rows, so that it is prepared once.
