@@ -144,7 +144,7 @@ impl RawSink for Silent {
 
 /// Two connections to one database: in the transaction of one the changes are applied, the other has the overlay.
 struct World {
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
     applied: Box<dyn Store>,
     plain: Box<dyn Store>,
     catalog: Catalog,
@@ -185,7 +185,7 @@ impl World {
         let mut catalog = Catalog::default();
         infer::add_tables(&mut catalog, applied.tables().unwrap());
         let tables = ["persons", "books", "labels", "ownerships"].map(|name| catalog.resolve(name).unwrap()).to_vec();
-        Self { _folder: folder, applied, plain, catalog, overlay: Overlay::default(), tables }
+        Self { folder, applied, plain, catalog, overlay: Overlay::default(), tables }
     }
 
     fn rows(&mut self, select: &Select) -> Vec<Vec<Value>> {
@@ -583,4 +583,101 @@ fn the_overlay_and_what_is_applied_agree_on_postgres() {
     }
     let url = common::postgres::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
     run(|shape| World::postgres(&url, shape), cases() / 2);
+}
+
+const SHAPE: Shape = Shape { persons: Key::Number, books_have_key: true, nocase_names: false };
+
+/// A person whose size is staged, and what `list persons` then says of name, amount and size.
+fn one_staged(world: &mut World) -> (EntityId, impl Fn(&mut World) -> Vec<String> + use<>) {
+    let persons = world.tables[0];
+    let sql = "insert into persons (id, name, amount, size) values (1, 'Ann', 1.5, 0.5), (2, 'Bob', 2.5, 0.5)";
+    world.applied.raw(sql, &mut Silent).unwrap();
+    let size = world.catalog.get(persons).column("size").unwrap().0;
+    world.overlay.update(persons, &[Value::Int(1)], &[(size, Value::Float(9.25))], &world.catalog);
+    let read = |world: &mut World| {
+        let select = world.select("list persons order by id show name, size");
+        let statement = Statement::Seen(&select, &world.overlay);
+        let rows = fetched(&mut *world.plain, &world.catalog, &statement).unwrap();
+        rows.iter().map(|row| format!("{} {}", row[0], row[1])).collect()
+    };
+    (persons, read)
+}
+
+/// What someone else commits to other columns and rows is seen at once.
+fn others_are_seen(mut world: World) {
+    let (persons, read) = one_staged(&mut world);
+    assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
+    world.applied.raw("update persons set name = 'Anna' where id = 1", &mut Silent).unwrap();
+    world.applied.raw("update persons set name = 'Bobo', size = 1.5 where id = 2", &mut Silent).unwrap();
+    assert_eq!(read(&mut world), ["Anna 9.25", "Bobo 1.5"]);
+    // By this connection itself.
+    world.plain.raw("update persons set name = 'Anne' where id = 1", &mut Silent).unwrap();
+    assert_eq!(read(&mut world), ["Anne 9.25", "Bobo 1.5"]);
+    // A row that goes meanwhile is no more there, staged or not.
+    world.applied.raw("delete from persons where id = 1", &mut Silent).unwrap();
+    assert_eq!(read(&mut world), ["Bobo 1.5"]);
+    world.overlay.delete(persons, &[Value::Int(2)], &world.catalog);
+    assert!(read(&mut world).is_empty());
+}
+
+#[test]
+fn what_others_commit_is_seen_on_sqlite() {
+    others_are_seen(World::sqlite(SHAPE));
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn what_others_commit_is_seen_on_postgres() {
+    if common::postgres::is_there() {
+        let url = common::postgres::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+        others_are_seen(World::postgres(&url, SHAPE));
+    }
+}
+
+/// Temporary tables go back with a transaction that was open around them.
+#[test]
+fn a_rollback_around_a_read_loses_nothing() {
+    let mut world = World::sqlite(SHAPE);
+    let (persons, read) = one_staged(&mut world);
+    let size = world.catalog.get(persons).column("size").unwrap().0;
+    for round in 0..3 {
+        world.plain.begin(false).unwrap();
+        assert_eq!(read(&mut world)[0], format!("Ann {}", [9.25, 0.25, 1.25][round]));
+        world.plain.rollback().unwrap();
+        let next = Value::Float([0.25, 1.25, 2.25][round]);
+        world.overlay.update(persons, &[Value::Int(1)], &[(size, next)], &world.catalog);
+    }
+    // Another overlay begins anew.
+    world.overlay = Overlay::default();
+    world.overlay.delete(persons, &[Value::Int(1)], &world.catalog);
+    assert_eq!(read(&mut world), ["Bob 0.5"]);
+}
+
+/// Nobody's lock is taken or waited for, and a database that is open for reading only will do.
+#[test]
+fn reading_writes_nothing() {
+    let mut world = World::sqlite(SHAPE);
+    let (_, read) = one_staged(&mut world);
+    world.plain.set_read_only().unwrap();
+    world.applied.begin(true).unwrap();
+    world.applied.raw("update persons set name = 'held'", &mut Silent).unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
+    assert!(begun.elapsed().as_secs() < 4, "it waited for a lock");
+    assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());
+    world.applied.rollback().unwrap();
+}
+
+/// A connection of an application's own, which has no authorizer.
+#[test]
+fn an_adopted_connection_reads_so_too() {
+    use diesel::Connection as _;
+    let mut world = World::sqlite(SHAPE);
+    let (_, read) = one_staged(&mut world);
+    let path = world.folder.as_ref().unwrap().path().join("t.db");
+    let connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    world.plain = Box::new(SqliteStore::adopt(connection));
+    world.plain.set_read_only().unwrap();
+    assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
+    assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());
 }

@@ -145,6 +145,7 @@ impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
             arrays: &self.arrays,
             overlaid: self.overlaid.as_ref(),
             sides: Vec::new(),
+            limited: matches!(self.statement, Statement::Seen(Select { limit: Some(_), .. }, _)),
             out,
         };
         match self.statement {
@@ -168,6 +169,8 @@ struct Walker<'a, 'o, 'b, DB: Dialect> {
     overlaid: Option<&'b Overlaid<'b>>,
     /// The aliases of tables that are joined twice of which one join is meant just now, and whether it is the staged rows.
     sides: Vec<(Alias, bool)>,
+    /// Whether only some of the rows are wanted.
+    limited: bool,
     out: AstPass<'o, 'b, DB>,
 }
 

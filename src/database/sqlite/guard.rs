@@ -190,7 +190,12 @@ fn allows(guard: Guard, action: c_int, first: Option<&str>, second: Option<&str>
         | ffi::SQLITE_DROP_TEMP_TABLE
         | ffi::SQLITE_DROP_TEMP_INDEX
         | ffi::SQLITE_DROP_TEMP_VIEW => true,
-        ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE if database == Some("temp") => true,
+        // Making an index says REINDEX too.
+        ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE | ffi::SQLITE_REINDEX
+            if database == Some("temp") =>
+        {
+            true
+        }
         _ => guard == Guard::Scratch,
     }
 }

@@ -99,8 +99,12 @@ fn quoted(name: &str) -> String {
 }
 
 impl Mirror<'_> {
+    fn name(&self, word: &str) -> String {
+        quoted(&format!("{word} {}", self.model.table))
+    }
+
     fn table(&self, word: &str) -> String {
-        format!("temp.{}", quoted(&format!("{word} {}", self.model.table)))
+        format!("temp.{}", self.name(word))
     }
 
     /// Brings them up to date; whether anything was written.
@@ -168,7 +172,8 @@ impl Mirror<'_> {
         let all: Vec<String> = (0..self.model.columns.len()).map(|at| column(&at)).collect();
         let mut sql = format!(
             "DROP TABLE IF EXISTS {staged}; DROP TABLE IF EXISTS {hidden}; \
-             CREATE TABLE {staged} ({SLOT} INTEGER PRIMARY KEY, {});",
+             CREATE TEMP TABLE {} ({SLOT} INTEGER PRIMARY KEY, {});",
+            self.name("staged"),
             all.join(", ")
         );
         let names = |columns: &[usize]| -> String {
@@ -177,7 +182,8 @@ impl Mirror<'_> {
         if !self.model.key.is_empty() {
             let key: Vec<String> = self.model.key.iter().map(column).collect();
             sql.push_str(&format!(
-                "CREATE TABLE {hidden} ({}, PRIMARY KEY ({})) WITHOUT ROWID;",
+                "CREATE TEMP TABLE {} ({}, PRIMARY KEY ({})) WITHOUT ROWID;",
+                self.name("hidden"),
                 key.join(", "),
                 names(&self.model.key)
             ));
@@ -191,7 +197,7 @@ impl Mirror<'_> {
             sql.push_str(&format!(
                 "CREATE INDEX temp.{} ON {} ({});",
                 quoted(&format!("staged {} {}", self.model.table, number + 1)),
-                quoted(&format!("staged {}", self.model.table)),
+                self.name("staged"),
                 names(columns)
             ));
         }

@@ -89,9 +89,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                     self.out.push_sql(if index == 0 { "" } else { ", " });
                     self.given_as(index, entity, *column);
                 }
-                // Behind a subquery, so that their number is not known when the query is planned: nobody is to think that
-                // they are too many to be hashed.
-                self.unnest(key.len(), &mut next, true)?;
+                self.unnest(key.len(), &mut next)?;
                 self.out.push_sql(")");
             }
             if staged.has_live() {
@@ -102,7 +100,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                         self.out.push_sql(if index == 0 { "" } else { ", " });
                         self.given_as(index, entity, *column);
                     }
-                    self.unnest(columns.len(), &mut next, false)?;
+                    self.unnest(columns.len(), &mut next)?;
                 }
                 if staged.changed_rows() > 0 {
                     self.out.push_sql(if staged.new_rows() > 0 { " UNION ALL SELECT " } else { "SELECT " });
@@ -148,7 +146,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 }
             }
         }
-        self.unnest(at, next, false)?;
+        self.unnest(at, next)?;
         self.out.push_sql(" JOIN ");
         self.table(entity)?;
         self.out.push_sql(" AS o");
@@ -173,20 +171,16 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         Ok(())
     }
 
-    /// ` FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS v(column1, column2)`
-    fn unnest(
-        &mut self,
-        width: usize,
-        next: &mut std::slice::Iter<'b, Vec<Option<String>>>,
-        quiet: bool,
-    ) -> QueryResult<()> {
-        // Only the bare name takes several arrays; whose function that would be depends on the search path.
+    /// ` FROM ROWS FROM (pg_catalog.unnest((SELECT $1)), pg_catalog.unnest((SELECT $2))) AS v(column1, column2)`
+    fn unnest(&mut self, width: usize, next: &mut std::slice::Iter<'b, Vec<Option<String>>>) -> QueryResult<()> {
+        // Only the bare name takes several arrays; whose function that would be depends on the search path. Behind a
+        // subquery their number is not known when the query is planned: keys are always hashed then, rows of the database
+        // are looked up by their index, and the plan stays the same.
         self.out.push_sql(" FROM ROWS FROM (");
         for (index, array) in next.by_ref().take(width).enumerate() {
-            self.out.push_sql(if index == 0 { "pg_catalog.unnest(" } else { ", pg_catalog.unnest(" });
-            self.out.push_sql(if quiet { "(SELECT " } else { "" });
+            self.out.push_sql(if index == 0 { "pg_catalog.unnest((SELECT " } else { ", pg_catalog.unnest((SELECT " });
             DB::bind_array(&mut self.out, array)?;
-            self.out.push_sql(if quiet { "))" } else { ")" });
+            self.out.push_sql("))");
         }
         self.out.push_sql(") AS v(");
         for index in 0..width {

@@ -176,9 +176,12 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         let live = self.staged(subquery.from.entity).is_some_and(Staged::has_live);
         self.out.push_sql("(EXISTS (SELECT 1");
         self.part(subquery, Part::Own)?;
+        // Where a few rows are wanted it is not to hash the whole table first, which it may not with an OFFSET.
+        self.out.push_sql(if self.limited { " OFFSET 0)" } else { ")" });
         if live {
             self.out.push_sql(" OR EXISTS (SELECT 1");
             self.part(subquery, Part::Staged)?;
+            self.out.push_sql(")");
         }
         self.out.push_sql(")");
         Ok(true)
@@ -215,25 +218,23 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             self.out.push_sql(") THEN (SELECT ");
             self.function(function, of)?;
             self.part(subquery, Part::All)?;
-            self.out.push_sql(" ELSE ");
+            self.out.push_sql(") ELSE ");
         }
         self.out.push_sql("(SELECT ");
         self.function(function, of)?;
         self.part(subquery, Part::Own)?;
-        self.out.push_sql(if live { " END" } else { "" });
+        self.out.push_sql(if live { ") END" } else { ")" });
         Ok(true)
     }
 
-    /// The FROM and WHERE of a subquery over some of its first table's rows, and the bracket behind it.
+    /// The FROM and WHERE of a subquery over some of its first table's rows.
     fn part(&mut self, subquery: &'b Subquery, part: Part) -> QueryResult<()> {
         self.from(&subquery.from, part, None)?;
         self.out.push_sql(" WHERE ");
         if part == Part::Own && self.not_hidden(subquery.from.entity, subquery.from.alias, "")? {
             self.out.push_sql(" AND ");
         }
-        self.expr(&subquery.filter)?;
-        self.out.push_sql(")");
-        Ok(())
+        self.expr(&subquery.filter)
     }
 
     /// In SQLite a function's value has no type to convert the other side by: a comparison is spelled for either join,

@@ -167,9 +167,9 @@ fn postgres_takes_arrays() {
     let with = "WITH hidden1(\"id\") AS (SELECT v.column1::integer FROM ROWS FROM (pg_catalog.unnest((SELECT $1))) \
         AS v(column1)), \
         staged1(\"id\", \"email\") AS (SELECT v.column1::integer, v.column2::character varying(80) \
-        FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS v(column1, column2) \
+        FROM ROWS FROM (pg_catalog.unnest((SELECT $2)), pg_catalog.unnest((SELECT $3))) AS v(column1, column2) \
         UNION ALL SELECT o.\"id\", CASE WHEN v.column3::bool THEN v.column2::character varying(80) ELSE o.\"email\" END \
-        FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) \
+        FROM ROWS FROM (pg_catalog.unnest((SELECT $4)), pg_catalog.unnest((SELECT $5)), pg_catalog.unnest((SELECT $6))) \
         AS v(column1, column2, column3) JOIN \"users\" AS o ON o.\"id\" = v.column1::integer) ";
     let (sql, arrays) = postgres(&catalog, &by_email(users), &overlay);
     assert_eq!(
