@@ -676,7 +676,7 @@ fn an_adopted_connection_reads_so_too() {
     let (_, read) = one_staged(&mut world);
     let path = world.folder.as_ref().unwrap().path().join("t.db");
     let connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    world.plain = Box::new(SqliteStore::adopt(connection));
+    world.plain = Box::new(SqliteStore::adopt(connection).unwrap());
     world.plain.set_read_only().unwrap();
     assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
     assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());

@@ -18,7 +18,8 @@ use crate::model::definition::{Dialect, Orphan, Schema};
 use crate::model::infer::TableFacts;
 use crate::model::time::Spelling;
 use crate::model::{Catalog, EntityId, Quirk};
-use crate::plan::query::{Select, Statement};
+use crate::plan::overlay::Staged;
+use crate::plan::query::{ColumnRef, Select, Statement};
 use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::text::sql::{statements, tokens};
 use crate::{Error, ErrorKind, Result};
@@ -174,8 +175,13 @@ impl SqliteStore {
         let select = match statement {
             Statement::Select(select) => select,
             Statement::Seen(select, overlay) => {
+                self.look(catalog, select)?;
                 // What is staged may be spelled otherwise, and stands in no index.
-                let read = times::read(select, catalog, &|_| false, &spelling::Ends::new());
+                let one = |column: ColumnRef| {
+                    let rows = overlay.get(column.entity).into_iter().flat_map(Staged::rows);
+                    self.spellings.is_one_with(column, rows.filter_map(|row| row.get(column.column)))
+                };
+                let read = times::read(select, catalog, &one, &spelling::Ends::new());
                 return work(self, &Statement::Seen(&read, overlay));
             }
             _ => return work(self, statement),

@@ -2,7 +2,7 @@
 
 use super::row::{RawQuery, RowBuffer};
 use crate::model::time::{Spelling, is_time};
-use crate::model::{Catalog, Entity, EntityId, EntityKind, Value};
+use crate::model::{Catalog, Cell, Entity, EntityId, EntityKind, Value};
 use crate::plan::query::ColumnRef;
 use diesel::connection::LoadConnection;
 use diesel::sqlite::SqliteConnection;
@@ -64,14 +64,25 @@ impl Spellings {
         let columns = &catalog.get(entity).columns;
         for (at, value) in values.filter(|(at, value)| !value.is_null() && is_time(&columns[*at].data_type)) {
             if let Some(known) = self.known.get_mut(&(entity, at)) {
-                let spellings = [Spelling::common([value.as_cell()]), Spelling::of(value.as_cell())];
-                if known.now == Some(Spelling::Free) {
-                    known.now.clone_from(&spellings[0]);
-                } else if !spellings.contains(&known.now) {
-                    known.now = None;
-                }
+                known.now = with(known.now.take(), value.as_cell());
             }
         }
+    }
+
+    /// Whether all of a column is spelled one way, these values too.
+    pub fn is_one_with<'v>(&self, column: ColumnRef, values: impl Iterator<Item = Cell<'v>>) -> bool {
+        let known = self.known.get(&(column.entity, column.column)).and_then(|known| known.now.clone());
+        known.is_some() && values.filter(|value| *value != Cell::Null).fold(known, with).is_some()
+    }
+}
+
+/// How a column is spelled with one more value.
+fn with(now: Option<Spelling>, value: Cell<'_>) -> Option<Spelling> {
+    let common = Spelling::common([value]);
+    match now {
+        Some(Spelling::Free) => common,
+        now if now == common || now == Spelling::of(value) => now,
+        _ => None,
     }
 }
 
