@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 #[cfg(all(unix, feature = "postgres"))]
 #[allow(dead_code, reason = "tests use more of it")]
+#[path = "../tests/common/cluster.rs"]
+mod cluster;
+#[cfg(all(unix, feature = "postgres"))]
+#[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/common/postgres.rs"]
 mod server;
 

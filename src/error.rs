@@ -70,6 +70,8 @@ pub struct Error {
     pub span: Option<Span>,
     /// What would help, one line each: "did you mean `username`?", "expected a field name".
     pub hints: Vec<String>,
+    /// The database's own code for it, where it has one that is the same in every language (SQLSTATE).
+    pub code: Option<[u8; 5]>,
     /// A name in it is not known; reading the schema again may help.
     pub unknown: bool,
     /// Where the command was typed, when that is not the command now running (a staged change that fails later).
@@ -80,7 +82,7 @@ impl Error {
     /// An error with a kind and a message.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), span: None, hints: Vec::new(), unknown: false, place: None }
+        Self { kind, message: message.into(), span: None, hints: Vec::new(), code: None, unknown: false, place: None }
     }
 
     /// A name or value that does not fit the models.

@@ -9,6 +9,9 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod identity;
+pub use identity::{Fate, Identity, Named, NoIdentity};
+
 /// What differs between backends, as facts in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -130,6 +133,9 @@ impl Revision {
 /// Stops the statement that runs on a connection.
 pub type Cancel = Box<dyn Fn() + Send + Sync>;
 
+/// Told how long a server has been waited for, and why it cannot be reached; gives whether to go on waiting.
+pub type Waiter = Box<dyn FnMut(std::time::Duration, &crate::Error) -> bool>;
+
 /// A connection to a database.
 pub trait Store {
     /// What this backend is like.
@@ -179,23 +185,37 @@ pub trait Store {
     /// As `execute`.
     fn back_to_savepoint(&mut self) -> Result<()>;
 
-    /// Makes a lost connection again. Whatever transaction was open is gone.
+    /// Makes a lost connection again; waits for a server that is away for as long as its waiter says and the settings
+    /// allow. Whatever transaction was open is gone.
     ///
     /// # Errors
     /// `Connection` when the database cannot be reached.
     fn reconnect(&mut self) -> Result<()>;
 
-    /// A name for the open transaction, by which its outcome can be looked up if the answer to COMMIT is lost.
-    ///
-    /// # Errors
-    /// `Connection` when the connection is lost: COMMIT was not sent then.
-    fn transaction_id(&mut self) -> Result<Option<String>> {
-        Ok(None)
+    /// Whether the connection is seen to be gone without asking the database. What has not been sent yet can then be sent
+    /// after [`Store::reconnect`].
+    fn is_lost(&self) -> bool {
+        false
     }
 
-    /// Whether the transaction with this name was committed; none where the database cannot tell.
-    fn was_committed(&mut self, _id: &str) -> Option<bool> {
-        None
+    /// Asked between tries to reach a server that is away; without it there is one try.
+    fn set_waiter(&mut self, _waiter: Waiter) {}
+
+    /// What the open transaction is called, to be kept before COMMIT is sent: if the answer is lost,
+    /// [`Store::was_committed`] asks by it. At most one round trip, and the transaction is as before.
+    ///
+    /// # Errors
+    /// `Connection` when the connection is lost: COMMIT was not sent then. The database's own.
+    fn identity(&mut self) -> Result<Named> {
+        Ok(Named::Untellable)
+    }
+
+    /// What became of a transaction of this or of an earlier connection. Outside of any transaction.
+    ///
+    /// # Errors
+    /// `Connection` when the database cannot be asked, which is no answer.
+    fn was_committed(&mut self, _transaction: &Identity) -> Result<Fate> {
+        Ok(Fate::Unknown("this database cannot say what became of a transaction".into()))
     }
 
     /// Lets the database refuse every write from now on.

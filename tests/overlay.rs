@@ -164,11 +164,11 @@ impl World {
     #[cfg(all(unix, feature = "postgres"))]
     fn postgres(url: &str, shape: Shape) -> Self {
         use diesel_shell::database::postgres::PgStore;
-        let mut applied = PgStore::open(url, false).unwrap();
+        let mut applied = PgStore::open(url, false, diesel_shell::database::network::Network::default()).unwrap();
         for table in ["ownerships", "labels", "books", "persons"] {
             applied.raw(&format!("drop table if exists {table}"), &mut Silent).unwrap();
         }
-        let plain = PgStore::open(url, false).unwrap();
+        let plain = PgStore::open(url, false, diesel_shell::database::network::Network::default()).unwrap();
         Self::new(None, Box::new(applied), Box::new(plain), shape, true)
     }
 

@@ -144,11 +144,12 @@ impl World {
     /// On PostgreSQL; none where there is no server.
     #[cfg(all(unix, feature = "postgres"))]
     fn on_postgres(url: &str) -> Self {
+        use diesel_shell::database::network::Network;
         use diesel_shell::database::postgres::PgStore;
-        let mut store = PgStore::open(url, false).unwrap();
+        let mut store = PgStore::open(url, false, Network::default()).unwrap();
         store.raw("drop table if exists t", &mut Silent).unwrap();
         store.raw("create table t (id serial primary key, name text not null unique, n int)", &mut Silent).unwrap();
-        let other = PgStore::open(url, false).unwrap();
+        let other = PgStore::open(url, false, Network::default()).unwrap();
         Self::on(Box::new(store), Box::new(other), tempfile::tempdir().unwrap(), Hold::No)
     }
 

@@ -29,9 +29,41 @@ pub struct Config {
     pub confirm: Option<usize>,
     /// The prompt, with `{database}` and `{staged}`.
     pub prompt: Option<String>,
+    /// How servers are reached.
+    #[serde(default)]
+    pub network: Network,
     /// Connections by name.
     #[serde(default)]
     pub connections: BTreeMap<String, Connection>,
+}
+
+/// Bounds for connections over a network, in seconds.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// How long making a connection may take.
+    pub connect_timeout: Option<u64>,
+    /// After how much silence the server is asked whether it is still there.
+    pub keepalives_idle: Option<u64>,
+    /// How long what was sent may stay unacknowledged.
+    pub tcp_user_timeout: Option<u64>,
+    /// How long a server that is away is waited for.
+    pub wait: Option<u64>,
+}
+
+impl Network {
+    /// With what is not said as it is by itself.
+    pub fn bounds(&self, pooler: Option<bool>) -> diesel_shell::database::network::Network {
+        let standard = diesel_shell::database::network::Network::default();
+        let seconds = |said: Option<u64>, otherwise| said.map_or(otherwise, std::time::Duration::from_secs);
+        diesel_shell::database::network::Network {
+            connect_timeout: seconds(self.connect_timeout, standard.connect_timeout),
+            keepalives_idle: seconds(self.keepalives_idle, standard.keepalives_idle),
+            tcp_user_timeout: seconds(self.tcp_user_timeout, standard.tcp_user_timeout),
+            wait: seconds(self.wait, standard.wait),
+            pooler,
+        }
+    }
 }
 
 /// A database with a name.
@@ -46,6 +78,8 @@ pub struct Connection {
     /// Refuse what would empty the database: `.reset`, `db drop-all`.
     #[serde(default)]
     pub protected: bool,
+    /// Whether a pooler stands between that gives each transaction another backend; found out where it is not said.
+    pub pooler: Option<bool>,
     /// A word for the prompt.
     pub label: Option<String>,
     /// From how many rows on `set` and `delete` ask; 0 is always.

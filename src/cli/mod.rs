@@ -233,6 +233,7 @@ fn run() -> anyhow::Result<ExitCode> {
         sandbox: arguments.sandbox,
         label: arguments.label.clone(),
         protected: false,
+        network: config.network.bounds(None),
         project: match &arguments.project {
             Some(folder) => Some(Project::read(folder)?),
             None => Project::find(&std::env::current_dir()?)?,
@@ -340,6 +341,7 @@ fn connected(
 ) -> diesel_shell::Result<diesel_shell::shell::Opened> {
     let Some(known) = connection else { return open::open(name, how, renderer) };
     let how = How {
+        network: diesel_shell::database::network::Network { pooler: known.pooler, ..how.network },
         read_only: how.read_only || known.read_only,
         protected: known.protected,
         label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),

@@ -1,15 +1,17 @@
 //! Opening databases: which one, how, and what is left there from before.
 
 use anyhow::Context as _;
+use diesel_shell::database::network::Network;
 use diesel_shell::database::url::Address;
 use diesel_shell::database::{self, Builtin, Open};
 use diesel_shell::migrations::{self, project::Project};
 use diesel_shell::outcome::{Level, Report as _};
-use diesel_shell::render::Renderer;
+use diesel_shell::render::{Renderer, Style};
 use diesel_shell::shell::{Opened, Opening};
-use diesel_shell::store::Store;
+use diesel_shell::store::{Store, Waiter};
 use diesel_shell::{Models, files, microblog};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How databases are opened in this run.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct How {
     pub protected: bool,
     /// The project that we are in.
     pub project: Option<Project>,
+    /// How servers are reached.
+    pub network: Network,
 }
 
 impl How {
@@ -61,13 +65,13 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     let fresh = !path.exists();
     let address = Address::Sqlite(path.clone());
     if fresh {
-        let (mut store, _) = database::open(&address, Open::Create, builtin())?;
+        let (mut store, _) = database::open(&address, Open::Create, builtin(), how.network)?;
         for revision in store.revisions()? {
             migrations::run::run(&mut *store, &revision, true)?;
         }
         renderer.notice(Level::Info, &format!("created the microblog at {}", path.display()))?;
     }
-    let (mut store, _) = database::open(&address, how.access(false), builtin())?;
+    let (mut store, _) = database::open(&address, how.access(false), builtin(), how.network)?;
     let project = how.project.clone().filter(|project| continues(project, &mut *store));
     if let Some(project) = &project {
         project.attach(&mut *store);
@@ -91,7 +95,7 @@ fn continues(project: &Project, store: &mut dyn Store) -> bool {
 /// `Connection` and `Usage`, with the way out.
 pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
     let address = Address::parse(url);
-    let (mut store, name) = database::open(&address, how.access(how.create), builtin())?;
+    let (mut store, name) = database::open(&address, how.access(how.create), builtin(), how.network)?;
     // In a project its tables are what they are; elsewhere they may be the microblog's.
     let models = match &how.project {
         Some(project) => {
@@ -106,8 +110,23 @@ pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Resu
     session(store, models, how.project.clone(), name, &address.key(), how, renderer)
 }
 
+/// Says that a server is waited for, and stops that with Ctrl-C.
+fn waiter(wait: Duration) -> Waiter {
+    let mut messages = Renderer::new(Box::new(std::io::sink()), Box::new(std::io::stderr()), Style::default());
+    let mut before = Duration::MAX;
+    Box::new(move |waited, error| {
+        // Less than before: another server is away, or the same one again.
+        if std::mem::replace(&mut before, waited) > waited {
+            let text = format!("{}; waiting up to {} s for it (Ctrl-C gives up)", error.message, wait.as_secs());
+            // If it cannot be said, the waiting goes on all the same.
+            let _ = messages.notice(Level::Warning, &text).and_then(|()| messages.flush());
+        }
+        !super::interrupt::was_pressed()
+    })
+}
+
 fn session(
-    store: Box<dyn Store>,
+    mut store: Box<dyn Store>,
     models: Models,
     project: Option<Project>,
     name: String,
@@ -115,6 +134,7 @@ fn session(
     how: &How,
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
+    store.set_waiter(waiter(how.network.wait));
     let state = dirs::state_dir().or_else(dirs::data_local_dir).filter(|_| how.interactive);
     let opening = Opening {
         models,

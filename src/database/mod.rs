@@ -2,6 +2,7 @@
 
 pub mod fragment;
 pub mod migrations;
+pub mod network;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod register;
@@ -79,7 +80,13 @@ pub fn adopt(connection: Connection, migrations: &source::Sources) -> Result<(Bo
 ///
 /// # Errors
 /// `Connection`, with the way out; passwords are left out.
-pub fn open(address: &Address, how: Open, migrations: Builtin) -> Result<(Box<dyn Store>, String)> {
+pub fn open(
+    address: &Address,
+    how: Open,
+    migrations: Builtin,
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables, reason = "only servers are reached over a network"))]
+    network: network::Network,
+) -> Result<(Box<dyn Store>, String)> {
     match address {
         Address::Sqlite(path) => {
             let mut store = SqliteStore::open(path, how).map_err(|error| {
@@ -94,7 +101,7 @@ pub fn open(address: &Address, how: Open, migrations: Builtin) -> Result<(Box<dy
         }
         #[cfg(feature = "postgres")]
         Address::Postgres(url) => {
-            let mut store = postgres::PgStore::open(url, how == Open::Reading)?;
+            let mut store = postgres::PgStore::open(url, how == Open::Reading, network)?;
             store.set_migrations(migrations.postgres);
             let name = store.database()?;
             Ok((Box::new(store), name))

@@ -61,29 +61,8 @@ fn in_url(url: &str, found: &mut Vec<String>) {
     }
 }
 
-/// A PostgreSQL URL whose server is told these options in the start packet, behind those that the URL has already
-/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS>).
-#[must_use]
-pub fn with_options(url: &str, options: &str) -> String {
-    let escaped: String = options
-        .bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect();
-    let (address, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut pairs: Vec<String> = query.split('&').filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
-    // Where a parameter is said twice the last one counts.
-    match pairs.iter_mut().rev().find(|pair| pair.starts_with("options=")) {
-        Some(known) => known.push_str(&format!("%20{escaped}")),
-        None => pairs.push(format!("options={escaped}")),
-    }
-    format!("{address}?{}", pairs.join("&"))
-}
-
 /// A text with `%41` and the like as what they stand for.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {
@@ -145,7 +124,7 @@ pub fn without_password(text: &str, address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, with_options, without_password};
+    use super::{Address, without_password};
 
     #[test]
     fn schemes_choose_the_backend() {
@@ -155,16 +134,6 @@ mod tests {
         assert_eq!(Address::parse(":memory:"), Address::Sqlite(":memory:".into()));
         assert_eq!(Address::parse("postgres:///shop"), Address::Postgres("postgres:///shop".into()));
         assert_eq!(Address::parse("mysql://x"), Address::Unknown("mysql".into()));
-    }
-
-    #[test]
-    fn options_are_added_to_those_that_are_there() {
-        let on = |url: &str| with_options(url, "-c a=on");
-        assert_eq!(on("postgres:///d"), "postgres:///d?options=-c%20a%3Don");
-        assert_eq!(on("postgres:///d?"), "postgres:///d?options=-c%20a%3Don");
-        assert_eq!(on("postgres://h/d?user=u&x=1"), "postgres://h/d?user=u&x=1&options=-c%20a%3Don");
-        assert_eq!(on("postgres:///d?options=-c%20b%3D1&x=1"), "postgres:///d?options=-c%20b%3D1%20-c%20a%3Don&x=1");
-        assert_eq!(on("postgres:///d?options=x&options=y"), "postgres:///d?options=x&options=y%20-c%20a%3Don");
     }
 
     #[test]

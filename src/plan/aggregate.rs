@@ -2,6 +2,7 @@
 
 use super::condition::Conditions;
 use super::masks;
+use super::order::behind;
 use super::query::{Expr, Order, Output, Select};
 use super::read::{columns, conjunction, order, source};
 use super::resolve::Resolver;
@@ -69,10 +70,8 @@ pub fn aggregate(command: &Aggregate<'_>, resolver: &mut dyn Resolver) -> Result
             }
         }
     }
-    if keys.is_empty() {
-        // A stable order: by the groups.
-        keys = group_by.iter().map(|expr| Order { expr: expr.clone(), descending: false, nulls_first: None }).collect();
-    }
+    let ascending = |expr: &Expr| Order { expr: expr.clone(), descending: false, nulls_first: None };
+    behind(&mut keys, group_by.iter().map(ascending));
     let select = Select {
         from: scope.from,
         columns: outputs,
@@ -105,12 +104,8 @@ pub fn distinct(command: &Distinct<'_>, resolver: &mut dyn Resolver) -> Result<(
     if let Some(at) = keys.iter().position(|key| !outputs.iter().any(|output| output.expr == key.expr)) {
         return Err(Error::invalid("order by one of the distinct fields").at(command.order[at].path.span()));
     }
-    if keys.is_empty() {
-        keys = outputs
-            .iter()
-            .map(|output| Order { expr: output.expr.clone(), descending: false, nulls_first: None })
-            .collect();
-    }
+    let ascending = |output: &Output| Order { expr: output.expr.clone(), descending: false, nulls_first: None };
+    behind(&mut keys, outputs.iter().map(ascending));
     let select = Select {
         from: scope.from,
         columns: outputs,

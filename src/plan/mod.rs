@@ -8,6 +8,7 @@ mod figures;
 mod format;
 mod masks;
 mod naming;
+mod order;
 pub mod overlay;
 pub mod query;
 mod read;

@@ -4,6 +4,7 @@ use super::condition::Conditions;
 use super::format::Template;
 use super::masks;
 use super::naming::reference;
+use super::order::end as ended;
 use super::query::{ColumnRef, Expr, Order, Output, Select, Subquery};
 use super::resolve::{self, Record, Resolver};
 use super::scope::{Aliases, Scope, correlated};
@@ -217,14 +218,8 @@ pub fn read(query: &Query<'_>, resolver: &mut dyn Resolver) -> Result<Read> {
         single: query.pick != Pick::All || by_key.is_some(),
     };
     let mut order = order(&query.order, &mut scope, catalog, &mut aliases)?;
-    if order.is_empty()
-        && let Some(column) = model.numbered_key()
-    {
-        // A numbered key is the order in which rows were added, and the one in which tables are read anyway; without it
-        // an index that happens to cover the columns shown would decide.
-        let expr = Expr::Column(ColumnRef { alias: scope.from.alias, entity: scope.from.entity, column });
-        order.push(Order { expr, descending: false, nulls_first: None });
-    }
+    let some = query.limit.is_some() || query.offset.is_some() || matches!(query.pick, Pick::First | Pick::Last);
+    ended(&mut order, scope.from.alias, entity, some, catalog);
     let key = key_outputs(&mut columns, &scope, catalog, !query.with.is_empty());
     let with = levels(&query.with, entity, catalog)?;
     let mut select = Select {
@@ -237,7 +232,7 @@ pub fn read(query: &Query<'_>, resolver: &mut dyn Resolver) -> Result<Read> {
         limit: query.limit,
         offset: query.offset,
     };
-    pick(query.pick, &mut select, model, entity);
+    pick(query.pick, &mut select);
     Ok(Read { select, header, entity, key, whole, pick: query.pick, format: template, with, by_key })
 }
 
@@ -306,24 +301,12 @@ fn key_outputs(columns: &mut Vec<Output>, scope: &Scope, catalog: &Catalog, all:
 }
 
 /// `first`, `last` and `one` as order and limit.
-fn pick(pick: Pick, select: &mut Select, model: &crate::model::Entity, entity: EntityId) {
+fn pick(pick: Pick, select: &mut Select) {
     match pick {
         Pick::All => {}
         // Two are enough to know that it is not exactly one.
         Pick::One => select.limit = Some(2),
         Pick::First | Pick::Last => {
-            if select.order.is_empty() {
-                let alias = select.from.alias;
-                select.order = model
-                    .key
-                    .iter()
-                    .map(|column| Order {
-                        expr: Expr::Column(ColumnRef { alias, entity, column: *column }),
-                        descending: false,
-                        nulls_first: None,
-                    })
-                    .collect();
-            }
             if pick == Pick::Last {
                 for key in &mut select.order {
                     // Turning the order round turns the NULLs round with it.
@@ -374,17 +357,7 @@ pub fn matching(entity: EntityId, condition: Option<&Condition<'_>>, resolver: &
     }
     select.from = scope.from;
     let alias = select.from.alias;
-    select.order = resolver
-        .catalog()
-        .get(entity)
-        .key
-        .iter()
-        .map(|column| Order {
-            expr: Expr::Column(ColumnRef { alias, entity, column: *column }),
-            descending: false,
-            nulls_first: None,
-        })
-        .collect();
+    ended(&mut select.order, alias, entity, false, resolver.catalog());
     Ok(select)
 }
 
@@ -445,16 +418,7 @@ pub fn level_select(relationship: &Relationship, parents: &[Vec<Value>], catalog
                 .collect(),
         ),
     });
-    select.order = catalog
-        .get(relationship.to)
-        .key
-        .iter()
-        .map(|column| Order {
-            expr: Expr::Column(ColumnRef { alias, entity: relationship.to, column: *column }),
-            descending: false,
-            nulls_first: None,
-        })
-        .collect();
+    ended(&mut select.order, alias, relationship.to, false, catalog);
     for column in belongs {
         let mut extra = output(catalog, column, None);
         extra.column.data_type = DataType::Any;

@@ -6,6 +6,7 @@ use super::net::Net;
 use super::{Applied, Mode, Session};
 use crate::model::{EntityId, Value};
 use crate::plan::named_by_key;
+use crate::store::{Fate, Named};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -48,6 +49,12 @@ impl Session {
         self.commit_once(dry_run, only)
     }
 
+    /// Whether the connection is seen to be gone while no transaction was open: what is asked next can be sent over a new
+    /// one.
+    pub(crate) fn is_lost(&self) -> bool {
+        !self.is_open() && self.store.is_lost()
+    }
+
     /// Makes a lost connection again; the journal is replayed by whatever needs it.
     ///
     /// # Errors
@@ -81,14 +88,14 @@ impl Session {
         }
         if self.is_open() {
             self.keep_safe(|keeper, _, _| keeper.committing())?;
-            let id = self.store.transaction_id()?;
+            let id = self.store.identity()?;
             match self.send_commit() {
                 Ok(()) => {
                     self.applied = Applied::Nothing;
                     self.seen.clear();
                 }
                 Err(error) if error.kind == ErrorKind::Connection => {
-                    return self.unknown(error, id.as_deref(), counts, only);
+                    return self.unknown(error, &id, counts, only);
                 }
                 Err(error) => {
                     self.end()?;
@@ -118,13 +125,14 @@ impl Session {
     }
 
     /// The answer to COMMIT was lost: look up what became of it before anything is sent again.
-    fn unknown(&mut self, error: Error, id: Option<&str>, counts: Counts, only: &[EntityId]) -> Result<Counts> {
-        self.reconnect().map_err(|cause| {
-            cause
+    fn unknown(&mut self, error: Error, id: &Named, counts: Counts, only: &[EntityId]) -> Result<Counts> {
+        let told = self.fate(id).map_err(|cause| {
+            // Not one that is tried again by itself: what may be there is not sent twice.
+            Error { kind: ErrorKind::Database, ..cause }
                 .hint("the connection was lost while COMMIT was under way: whether it was written is not known")
-                .hint("what was staged is kept; `commit` looks it up before it sends anything again")
+                .hint("what was staged is kept; look at the data before you `commit` again")
         })?;
-        let committed = id.and_then(|id| self.store.was_committed(id)).or_else(|| {
+        let committed = told.or_else(|| {
             let nets = self.net();
             let mine = nets.iter().filter(|net| only.is_empty() || only.contains(&net.change.entity()));
             let told: Vec<Option<bool>> = mine.map(|net| self.is_applied(&net.change)).collect();
@@ -145,6 +153,24 @@ impl Session {
             )
             .hint("look at the data; then `rollback` if it is there, or `commit` again if it is not")),
         }
+    }
+
+    /// Makes the connection again and asks what became of a transaction; none where the server cannot tell.
+    fn fate(&mut self, id: &Named) -> Result<Option<bool>> {
+        self.reconnect()?;
+        let Named::Transaction(id) = id else { return Ok((*id == Named::NothingWritten).then_some(false)) };
+        let mut wait = BACKOFF;
+        for _ in 1..TRIES {
+            match self.store.was_committed(id)? {
+                Fate::Committed => return Ok(Some(true)),
+                Fate::RolledBack => return Ok(Some(false)),
+                Fate::Unknown(_) => return Ok(None),
+                // The server has not noticed yet that nobody listens.
+                Fate::Running => std::thread::sleep(wait),
+            }
+            wait *= 2;
+        }
+        Err(Error::new(ErrorKind::Database, "the transaction has not ended yet"))
     }
 
     /// Whether a change is in the database already; none where that cannot be told.

@@ -583,7 +583,8 @@ impl Write for Shared {
 }
 
 fn open(address: &Address, how: Open, migrations: &Sources) -> Result<(Box<dyn Store>, String)> {
-    let (mut store, name) = database::open(address, how, migrations.for_connection())?;
+    let (mut store, name) =
+        database::open(address, how, migrations.for_connection(), database::network::Network::default())?;
     if !migrations.are_for(address) {
         store.forget_migrations();
     }

@@ -163,6 +163,11 @@ impl Console {
         // At the prompt the line is the one that was just typed.
         self.screen.work(if &*place.source == "prompt" { 0 } else { place.line });
         let started = self.screen.options.timing.then(std::time::Instant::now);
+        if self.context.session.is_lost() {
+            // Nothing of this command was sent yet, and no transaction went with the connection.
+            self.context.session.reconnect()?;
+            self.screen.notice(Level::Warning, "the connection was lost; it has been made again")?;
+        }
         if self.context.interactive && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
         }

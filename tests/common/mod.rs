@@ -3,7 +3,13 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 #[cfg(all(unix, feature = "postgres"))]
+pub mod cluster;
+#[cfg(all(unix, feature = "postgres"))]
+pub mod pooler;
+#[cfg(all(unix, feature = "postgres"))]
 pub mod postgres;
+#[cfg(all(unix, feature = "postgres"))]
+pub mod proxy;
 #[cfg(unix)]
 pub mod screen;
 

@@ -1,5 +1,6 @@
-//! PostgreSQL's errors in the shell's words.
+//! PostgreSQL's errors in the shell's words, by what their code says and never by their text.
 
+use super::sqlstate::{self, Report};
 use crate::database::secret;
 use crate::model::secret::names_secret;
 use crate::model::{Catalog, EntityId};
@@ -7,18 +8,7 @@ use crate::plan::query::Statement;
 use crate::{Error, ErrorKind};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
-/// Words by which libpq says that the connection is gone; it has no code for that.
-const LOST: [&str; 6] = [
-    "server closed the connection",
-    "terminating connection",
-    "connection to server",
-    "no connection to the server",
-    "could not receive data",
-    "SSL connection has been closed",
-];
-
-/// What a database error means. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>; Diesel gives
-/// the kinds that it knows, messages tell the rest.
+/// What a database error means.
 pub fn translate(error: &DieselError) -> Error {
     // Without a statement of the models' own, names alone tell what is secret.
     translated(error, &|details, _| !details.contains(")=(") || names_only(details, |name| !names_secret(name)))
@@ -37,33 +27,38 @@ fn translated(error: &DieselError, may_tell: &dyn Fn(&str, Option<&str>) -> bool
     }
 }
 
+/// What sort of error a code means: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn kind_of(report: &Report) -> ErrorKind {
+    let Some(code) = &report.code else { return ErrorKind::Connection };
+    match code {
+        _ if report.fatal => ErrorKind::Connection,
+        // Serialization failure, deadlock, lock not available: all go away by themselves.
+        b"40001" | b"40P01" | b"55P03" => ErrorKind::Busy,
+        // The server does not know what became of the statement, or is about to end the connection.
+        b"40003" | b"57P01" | b"57P02" | b"57P03" | b"57P05" | b"25P03" => ErrorKind::Connection,
+        b"57014" => ErrorKind::Interrupted,
+        // A write where only reading is allowed.
+        b"25006" => ErrorKind::Refused,
+        _ if code.starts_with(b"23") => ErrorKind::Constraint,
+        _ => ErrorKind::Database,
+    }
+}
+
 fn known(
     kind: DatabaseErrorKind,
     information: &(dyn DatabaseErrorInformation + Send + Sync),
     may_tell: &dyn Fn(&str, Option<&str>) -> bool,
 ) -> Error {
-    let message = information.message().trim_end();
-    let lost = LOST.iter().any(|words| message.contains(words));
-    let kind = match kind {
-        DatabaseErrorKind::UniqueViolation
-        | DatabaseErrorKind::ForeignKeyViolation
-        | DatabaseErrorKind::NotNullViolation
-        | DatabaseErrorKind::CheckViolation
-        | DatabaseErrorKind::RestrictViolation
-        | DatabaseErrorKind::ExclusionViolation => ErrorKind::Constraint,
-        DatabaseErrorKind::SerializationFailure => ErrorKind::Busy,
-        DatabaseErrorKind::ClosedConnection => ErrorKind::Connection,
-        DatabaseErrorKind::ReadOnlyTransaction => ErrorKind::Refused,
-        _ if lost => ErrorKind::Connection,
-        _ if message.contains("deadlock detected") || message.contains("restart transaction") => ErrorKind::Busy,
-        _ if message.contains("canceling statement due to user request") => ErrorKind::Interrupted,
-        _ if message.contains("canceling statement due to lock timeout") => ErrorKind::Busy,
-        _ => ErrorKind::Database,
+    let report = sqlstate::report(information);
+    let kind = match (&report, kind) {
+        (Some(report), _) => kind_of(report),
+        // What could not even be sent.
+        (None, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand) => ErrorKind::Connection,
+        (None, _) => ErrorKind::Database,
     };
-    if kind == ErrorKind::Interrupted {
-        return Error::new(kind, "interrupted");
-    }
-    let mut error = Error::new(kind, message);
+    let mut error = Error::new(kind, information.message().trim_end());
+    let code = report.as_ref().and_then(|report| report.code);
+    error.code = code;
     let told = |details: &&str| !details.is_empty() && may_tell(details, information.table_name());
     if let Some(details) = information.details().filter(told) {
         error = error.hint(details.to_owned());
@@ -71,10 +66,15 @@ fn known(
     if let Some(hint) = information.hint().filter(|hint| !hint.is_empty()) {
         error = error.hint(hint.to_owned());
     }
-    if message.starts_with("relation ") && message.ends_with("does not exist") {
-        error = error.hint("`db upgrade` creates the tables of the models, `.tables` lists those that are there");
+    match code.as_ref().map(|code| &code[..]) {
+        Some(b"42P01") => {
+            error.hint("`db upgrade` creates the tables of the models, `.tables` lists those that are there")
+        }
+        Some(code) if code.starts_with(b"08") && kind == ErrorKind::Database => error.hint(
+            "the connection to this server is fine: a server behind it, as a node of a distributed table, is not in reach",
+        ),
+        _ => error,
     }
-    error
 }
 
 /// The tables that a statement names, those of subqueries left out: what changes rows has none.
@@ -115,7 +115,28 @@ fn names_only(details: &str, may: impl Fn(&str) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names_only;
+    use super::{ErrorKind, Report, kind_of, names_only};
+
+    #[test]
+    fn a_code_says_what_may_be_tried_again() {
+        let of = |code: &str, fatal| kind_of(&Report { code: code.as_bytes().try_into().ok(), fatal });
+        for code in ["40001", "40P01", "55P03"] {
+            assert_eq!(of(code, false), ErrorKind::Busy, "{code}");
+        }
+        for code in ["23505", "23503", "23502", "23514", "23P01", "23001"] {
+            assert_eq!(of(code, false), ErrorKind::Constraint, "{code}");
+        }
+        assert_eq!(of("57014", false), ErrorKind::Interrupted);
+        assert_eq!(of("57P01", true), ErrorKind::Connection);
+        assert_eq!(of("28P01", true), ErrorKind::Connection);
+        assert_eq!(kind_of(&Report { code: None, fatal: false }), ErrorKind::Connection);
+    }
+
+    #[test]
+    fn a_node_behind_the_server_is_not_the_connection() {
+        assert_eq!(kind_of(&Report { code: Some(*b"08006"), fatal: false }), ErrorKind::Database);
+        assert_eq!(kind_of(&Report { code: Some(*b"08006"), fatal: true }), ErrorKind::Connection);
+    }
 
     #[test]
     fn details_name_the_columns_that_they_tell_of() {

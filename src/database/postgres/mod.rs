@@ -1,36 +1,52 @@
 //! PostgreSQL, and what speaks its protocol, through libpq.
 
+mod cancel;
+mod connect;
 mod definition;
 mod dialect;
 mod error;
+mod identity;
 mod numbering;
 mod own;
+mod parameters;
 mod quirks;
 mod reflect;
 mod row;
+#[cfg_attr(not(unix), path = "no_socket.rs")]
+mod socket;
+mod sqlstate;
 
 use super::fragment::Dynamic;
 use super::migrations::{self, Migrations};
+use super::network::Network;
 use crate::model::definition::{Dialect, Schema};
 use crate::model::infer::TableFacts;
 use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
-use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::store::{
+    Applied, Attempt, Cancel, Each, Facts, Fate, Identity, Named, RawOutcome, RawSink, Script, Store, Waiter,
+};
 use crate::text::sql::tokens;
 use crate::{Error, ErrorKind, Result};
+use cancel::{Running, Target};
+pub use connect::{Around, around_connecting};
+use connect::{Connected, Server};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::pg::{Pg, PgRowByRowLoadingMode};
 use diesel::query_builder::QueryFragment;
-use diesel::{Connection, ConnectionResult, PgConnection, RunQueryDsl};
+use diesel::{PgConnection, RunQueryDsl};
 use error::{translate, translate_of};
 use own::own;
+use parameters::Parameters;
 use row::RowBuffer;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-/// What every connection is told first: dates are spelled as everywhere else in the shell, and notices stay out of it.
-const SETTINGS: &str = "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; \
-    SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_min_messages = 'warning'";
+/// What closes a session to writing.
+const READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+/// The wait between two tries to reach a server.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A number from a sequence.
 #[derive(diesel::QueryableByName)]
@@ -43,83 +59,38 @@ struct Number {
 pub struct PgStore {
     connection: PgConnection,
     /// None for a connection that was handed over.
-    url: Option<String>,
+    parameters: Option<Parameters>,
+    /// What the server said of itself when the connection was made.
+    server: Option<Server>,
     migrations: Option<Migrations<Pg>>,
     folder: Option<PathBuf>,
     echo: Option<Vec<String>>,
     facts: Facts,
     read_only: bool,
     numbering: numbering::Numbering,
-    /// The backend's process, by which a running statement is cancelled.
-    process: i32,
+    /// What runs on the connection, for Ctrl-C.
+    running: Running,
+    waiter: Option<Waiter>,
 }
 
-/// What a process does around the making of each connection; it must call what it is given.
-pub type Around = fn(&mut dyn FnMut());
-
-static AROUND: OnceLock<Around> = OnceLock::new();
-
-/// Says what is done around the making of each connection from now on: libpq writes to the process's standard error then,
-/// and only the process's owner may lead that elsewhere. The first to say so counts.
-pub fn around_connecting(around: Around) {
-    let _ = AROUND.set(around);
-}
-
-fn connect(url: &str) -> ConnectionResult<PgConnection> {
-    let Some(around) = AROUND.get() else { return PgConnection::establish(url) };
-    let mut made = None;
-    around(&mut || made = Some(PgConnection::establish(url)));
-    made.unwrap_or_else(|| PgConnection::establish(url))
-}
-
-/// What closes a session to writing.
-const READ_ONLY: &str = "SET default_transaction_read_only = on";
-
-fn establish(url: &str, read_only: bool) -> Result<(PgConnection, i32)> {
-    let connected = if read_only {
-        // In the start packet: not even the first query can write.
-        let closed = super::url::with_options(url, "-c default_transaction_read_only=on");
-        match connect(&closed) {
-            // A pooler may know no options; it is told before anything else.
-            Err(cause) if cause.to_string().contains("unsupported startup parameter") => connect(url),
-            done => done,
-        }
-    } else {
-        connect(url)
-    };
-    let mut connection = connected.map_err(|cause| {
-        let text = cause.to_string();
-        Error::new(
-            ErrorKind::Connection,
-            format!("cannot connect: {}", super::url::without_password(text.trim_end(), url)),
-        )
-    })?;
-    if read_only {
-        connection.batch_execute(READ_ONLY).map_err(|e| translate(&e))?;
+impl Drop for PgStore {
+    fn drop(&mut self) {
+        self.running.set(None);
     }
-    let process = prepare(&mut connection)?;
-    Ok((connection, process))
-}
-
-/// Tells a connection what every one is told, and asks for its process.
-fn prepare(connection: &mut PgConnection) -> Result<i32> {
-    connection.batch_execute(SETTINGS).map_err(|e| translate(&e))?;
-    let process = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("pg_catalog.pg_backend_pid()"))
-        .get_result(connection)
-        // An engine without processes cannot be asked to cancel by one.
-        .unwrap_or(0);
-    Ok(process)
 }
 
 impl PgStore {
     /// Connects; for reading alone the server is told so before the first query. Whatever the URL does not say comes from PG*
-    /// variables, service files and `.pgpass`, as libpq has it.
+    /// variables, service files and `.pgpass`, as libpq has it; what those do not say either, from the settings.
     ///
     /// # Errors
     /// `Connection`, without the URL's password.
-    pub fn open(url: &str, read_only: bool) -> Result<Self> {
-        let (connection, process) = establish(url, read_only)?;
-        let mut store = Self::over(connection, process, Some(url.to_owned()));
+    pub fn open(url: &str, read_only: bool, network: Network) -> Result<Self> {
+        let parameters = Parameters::new(url, network);
+        let connected = connect::establish(&parameters, read_only)?;
+        let running = Running::default();
+        running.set(Some(target(&parameters, connected.server.as_ref(), connected.socket, connected.pooled)));
+        let mut store = Self::over(connected.connection, connected.server, Some(parameters), running);
         store.read_only = read_only;
         Ok(store)
     }
@@ -130,11 +101,17 @@ impl PgStore {
     /// # Errors
     /// The database's own.
     pub fn adopt(mut connection: PgConnection) -> Result<Self> {
-        let process = prepare(&mut connection)?;
-        Ok(Self::over(connection, process, None))
+        connect::spell(&mut connection)?;
+        let server = connect::ask(&mut connection)?;
+        Ok(Self::over(connection, server, None, Running::default()))
     }
 
-    fn over(connection: PgConnection, process: i32, url: Option<String>) -> Self {
+    fn over(
+        connection: PgConnection,
+        server: Option<Server>,
+        parameters: Option<Parameters>,
+        running: Running,
+    ) -> Self {
         let facts = Facts {
             name: "PostgreSQL",
             dialect: Dialect::Postgres,
@@ -148,14 +125,16 @@ impl PgStore {
         let numbering = numbering::Numbering::default();
         Self {
             connection,
-            url,
+            parameters,
+            server,
             migrations: None,
             folder: None,
             echo: None,
             facts,
             read_only: false,
             numbering,
-            process,
+            running,
+            waiter: None,
         }
     }
 
@@ -164,9 +143,18 @@ impl PgStore {
     /// # Errors
     /// The database's own.
     pub fn database(&mut self) -> Result<String> {
+        if let Some(server) = &self.server {
+            return Ok(server.database.clone());
+        }
         diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("pg_catalog.current_database()::pg_catalog.text"))
             .get_result(&mut self.connection)
             .map_err(|e| translate(&e))
+    }
+
+    /// Sends something that Ctrl-C may stop.
+    fn sent<T>(&mut self, work: impl FnOnce(&mut PgConnection) -> diesel::QueryResult<T>) -> Result<T> {
+        let _at_work = self.running.begin();
+        work(&mut self.connection).map_err(|e| self.running.judged(translate(&e)))
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -186,11 +174,14 @@ impl PgStore {
         sink: &mut dyn RawSink,
         count: &mut usize,
     ) -> Result<Option<Vec<String>>> {
-        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql))
-            .map_err(|e| translate(&e))?;
+        let running = self.running.clone();
+        let _at_work = running.begin();
+        let wrong = |e| running.judged(translate(&e));
+        let rows =
+            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql)).map_err(wrong)?;
         let mut buffer = RowBuffer::default();
         for row in rows {
-            let row = row.map_err(|e| translate(&e))?;
+            let row = row.map_err(wrong)?;
             if *count == 0 {
                 let names = row::names(&row);
                 let distinct: std::collections::HashSet<&String> = names.iter().collect();
@@ -256,6 +247,17 @@ impl RawSink for Watched<'_> {
     }
 }
 
+/// How what runs on a connection is stopped.
+fn target(parameters: &Parameters, server: Option<&Server>, socket: Option<socket::Socket>, pooled: bool) -> Target {
+    Target {
+        url: parameters.cancelling(),
+        // An engine without processes cannot be asked to cancel by one, and a pooler's next transaction has another.
+        process: server.filter(|_| !pooled).map(|server| server.process),
+        started: server.map(|server| server.started.clone()).unwrap_or_default(),
+        socket,
+    }
+}
+
 /// A statement as Diesel takes it, with the rows that it brings along as arrays.
 fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a> {
     Dynamic::new(catalog, statement, Some(dialect::array_text))
@@ -286,7 +288,7 @@ impl Store for PgStore {
         // Both in one message. <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT>: in
         // milliseconds, of which 0 would wait for ever.
         let sql = format!("BEGIN; SET LOCAL lock_timeout = {}", wait.as_millis().max(1));
-        self.connection.batch_execute(&sql).map_err(|e| translate(&e))
+        self.sent(|connection| connection.batch_execute(&sql))
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -317,43 +319,42 @@ impl Store for PgStore {
     }
 
     fn reconnect(&mut self) -> Result<()> {
-        let url = self.url.as_deref().ok_or_else(|| {
+        let parameters = self.parameters.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Connection, "the application opened the connection, so only it can open another")
         })?;
-        (self.connection, self.process) = establish(url, self.read_only)?;
+        let began = Instant::now();
+        let Connected { connection, server, socket, pooled } = loop {
+            match connect::establish(parameters, self.read_only) {
+                Ok(connected) => break connected,
+                Err(error) => {
+                    let waited = began.elapsed();
+                    let waits = self.waiter.as_mut().is_some_and(|waiter| waiter(waited, &error));
+                    if !waits || waited >= parameters.network().wait {
+                        return Err(error);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        };
+        self.running.set(Some(target(parameters, server.as_ref(), socket, pooled)));
+        (self.connection, self.server) = (connection, server);
         Ok(())
     }
 
-    fn transaction_id(&mut self) -> Result<Option<String>> {
-        // In a savepoint: an engine without this function must not lose the transaction for it.
-        self.savepoint()?;
-        let sql = "pg_catalog.pg_current_xact_id()::pg_catalog.text";
-        let asked: diesel::QueryResult<String> =
-            diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(sql)).get_result(&mut self.connection);
-        match asked {
-            Ok(id) => self.release().map(|()| Some(id)),
-            Err(error) => {
-                let error = translate(&error);
-                if error.kind == ErrorKind::Connection {
-                    return Err(error);
-                }
-                self.back_to_savepoint().map(|()| None)
-            }
-        }
+    fn is_lost(&self) -> bool {
+        self.parameters.is_some() && self.running.is_closed()
     }
 
-    fn was_committed(&mut self, id: &str) -> Option<bool> {
-        use diesel::sql_types::{Nullable, Text};
-        // <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT>
-        let asked = diesel::dsl::sql::<Nullable<Text>>("pg_catalog.pg_xact_status(")
-            .bind::<Text, _>(id)
-            .sql("::pg_catalog.xid8)::pg_catalog.text");
-        let status: Option<String> = diesel::select(asked).get_result(&mut self.connection).ok()?;
-        match status.as_deref() {
-            Some("committed") => Some(true),
-            Some("aborted") => Some(false),
-            _ => None,
-        }
+    fn set_waiter(&mut self, waiter: Waiter) {
+        self.waiter = Some(waiter);
+    }
+
+    fn identity(&mut self) -> Result<Named> {
+        identity::of(&mut self.connection, &mut self.server)
+    }
+
+    fn was_committed(&mut self, transaction: &Identity) -> Result<Fate> {
+        identity::fate(&mut self.connection, transaction)
     }
 
     fn set_read_only(&mut self) -> Result<()> {
@@ -398,7 +399,10 @@ impl Store for PgStore {
         if let Statement::Insert(insert) = statement {
             self.numbering.wrote(insert, catalog);
         }
-        dynamic(catalog, statement).execute(&mut self.connection).map_err(|e| translate_of(&e, catalog, statement))
+        let _at_work = self.running.begin();
+        dynamic(catalog, statement)
+            .execute(&mut self.connection)
+            .map_err(|e| self.running.judged(translate_of(&e, catalog, statement)))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
@@ -406,12 +410,14 @@ impl Store for PgStore {
         if let Statement::Insert(insert) = statement {
             self.numbering.wrote(insert, catalog);
         }
+        let running = self.running.clone();
+        let _at_work = running.begin();
+        let wrong = |e| running.judged(translate_of(&e, catalog, statement));
         let query = dynamic(catalog, statement);
-        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query)
-            .map_err(|e| translate_of(&e, catalog, statement))?;
+        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(wrong)?;
         let mut buffer = RowBuffer::default();
         for row in rows {
-            buffer.read(&row.map_err(|e| translate_of(&e, catalog, statement))?);
+            buffer.read(&row.map_err(wrong)?);
             if !buffer.with_cells(|cells| each(cells))? {
                 break;
             }
@@ -459,7 +465,7 @@ impl Store for PgStore {
         let reads =
             matches!(word.as_str(), "select" | "with" | "values" | "table" | "show" | "explain" | "fetch" | "execute");
         if !reads && !returns {
-            let affected = row::RawQuery(sql).execute(&mut self.connection).map_err(|e| translate(&e))?;
+            let affected = self.sent(|connection| row::RawQuery(sql).execute(connection))?;
             // Whatever is no change of rows may change what there is, or which of it is seen.
             let rows = matches!(word.as_str(), "insert" | "update" | "delete" | "merge");
             return Ok(RawOutcome { affected, changed_schema: !rows });
@@ -531,7 +537,7 @@ impl Store for PgStore {
                 || ((is(0, "CREATE") || is(0, "DROP") || is(0, "ALTER")) && (is(1, "DATABASE") || is(1, "TABLESPACE")))
                 || words.iter().any(|token| token.is("CONCURRENTLY"))
         };
-        error.kind == ErrorKind::Database && (error.message.contains("transaction block") || named())
+        error.kind == ErrorKind::Database && (error.code == Some(*b"25001") || named())
     }
 
     fn connection(&mut self) -> &mut dyn std::any::Any {
@@ -539,19 +545,12 @@ impl Store for PgStore {
     }
 
     fn cancel(&self) -> Option<Cancel> {
-        let (url, process) = (self.url.clone()?, self.process);
-        (process != 0).then(|| -> Cancel {
-            Box::new(move || {
-                // From a connection of its own; if that fails there is nobody to tell.
-                if let Ok(mut other) = PgConnection::establish(&url) {
-                    let _ = other.batch_execute(&format!("SELECT pg_catalog.pg_cancel_backend({process})"));
-                }
-            })
-        })
+        self.parameters.is_some().then(|| self.running.cancel())
     }
 
     fn tables(&mut self) -> Result<Vec<TableFacts>> {
-        reflect::tables(&mut self.connection)
+        let _at_work = self.running.begin();
+        reflect::tables(&mut self.connection).map_err(|error| self.running.judged(error))
     }
 
     fn has_migrations_table(&mut self) -> Result<bool> {
@@ -567,7 +566,7 @@ impl Store for PgStore {
 
     fn batch(&mut self, sql: &str) -> Result<()> {
         // By the extended protocol, in which the server takes one statement and no more.
-        diesel::sql_query(sql).execute(&mut self.connection).map(drop).map_err(|e| translate(&e))
+        self.sent(|connection| diesel::sql_query(sql).execute(connection).map(drop))
     }
 
     fn scratch(&mut self, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {

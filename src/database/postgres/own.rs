@@ -31,13 +31,15 @@ pub fn operator(symbol: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{definition, numbering, quirks, reflect};
+    use super::super::{connect, definition, identity, numbering, quirks, reflect};
     use super::{OPERATORS, own};
     use crate::text::sql::{SqlToken, tokens};
 
     /// What stands before a bracket and is no function.
-    const SYNTAX: [&str; 14] =
-        ["EXISTS", "ARRAY", "AND", "OR", "NOT", "ANY", "ALL", "WHERE", "ON", "AS", "BY", "FROM", "COALESCE", "K"];
+    const SYNTAX: [&str; 16] = [
+        "EXISTS", "ARRAY", "AND", "OR", "NOT", "ANY", "ALL", "WHERE", "ON", "AS", "BY", "FROM", "COALESCE", "K",
+        "OVER", "THEN",
+    ];
 
     /// What calls an operator without naming it.
     const HIDDEN: [&str; 8] = ["IN", "NULLIF", "BETWEEN", "LIKE", "ILIKE", "SIMILAR", "USING", "NATURAL"];
@@ -50,6 +52,7 @@ mod tests {
     fn nothing_is_found_by_the_path() {
         let all = reflect::QUERIES.iter().chain(&definition::QUERIES);
         let all = all.chain([&quirks::QUIRKS, &numbering::SEQUENCE, &numbering::MOVE, &numbering::STATE]);
+        let all = all.chain([&connect::QUESTION, &identity::NAME]);
         for sql in all.copied() {
             let words = tokens(sql, false).unwrap();
             for (at, word) in words.iter().enumerate() {

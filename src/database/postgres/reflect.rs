@@ -1,4 +1,4 @@
-//! What PostgreSQL says of its tables, by five catalog queries however many there are.
+//! What PostgreSQL says of its tables, by one catalog query however many there are.
 
 use super::error::translate;
 use super::own::own;
@@ -6,145 +6,99 @@ use crate::Result;
 use crate::model::infer::{ForeignKeyFacts, TableFacts, listed};
 use crate::model::secret::looks_secret;
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
-use diesel::sql_types::{Array, Bool, Nullable, Oid, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Oid, SmallInt, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use std::collections::HashMap;
 
 /// Tables, views, materialised views, partitioned and foreign tables of everybody's schemas; the schema is left out
 /// where it is the first of the search path that exists.
-const TABLES: &str = "SELECT c.oid, c.relname::pg_catalog.text AS name, c.relkind::pg_catalog.text AS kind, \
-    CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS schema \
+const TABLES: &str = "SELECT 1 AS part, c.oid AS table_oid, 0::pg_catalog.int8 AS number, \
+    0::pg_catalog.oid AS other, c.relname::pg_catalog.text AS a, c.relkind::pg_catalog.text AS b, \
+    CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS c, \
+    NULL::pg_catalog.text AS d, NULL::pg_catalog.text AS e, NULL::pg_catalog.text AS f, false AS yes, false AS too, \
+    NULL::pg_catalog.int2[] AS numbers, NULL::pg_catalog.int2[] AS others \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ \
-        '^pg_' \
-    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations']) \
-    ORDER BY (n.nspname = pg_catalog.current_schema()) DESC, n.nspname, c.relname";
+    WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
+    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations'])";
 
 /// Columns with their types: a domain counts as the type that it is made of.
-const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attnum AS number, a.attname::pg_catalog.text AS name, \
-        a.attnotnull AS not_null, \
+const COLUMNS: &str = "SELECT 2, a.attrelid, a.attnum, 0, a.attname::pg_catalog.text, \
     pg_catalog.format_type(CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE a.atttypid END, \
-        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text AS type_name, \
-    pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text AS declared, \
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text AS default_sql, \
-    a.attidentity::pg_catalog.text AS identity, a.attgenerated::pg_catalog.text AS generated \
+        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text, \
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text, \
+    a.attidentity::pg_catalog.text, a.attgenerated::pg_catalog.text, \
+    pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text, a.attnotnull, false, NULL, NULL \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) \
-    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    ORDER BY a.attrelid, a.attnum";
+    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+
+/// Labels of enumerations in their order.
+const LABELS: &str = "SELECT 3, 0, pg_catalog.row_number() OVER (PARTITION BY l.enumtypid ORDER BY l.enumsortorder), 0, \
+    pg_catalog.format_type(l.enumtypid, NULL)::pg_catalog.text, l.enumlabel::pg_catalog.text, NULL, NULL, NULL, NULL, false, false, \
+    NULL, NULL FROM pg_catalog.pg_enum l";
+
+/// Checks on one column.
+const CHECKS: &str = "SELECT 4, conrelid, conkey[1], 0, NULL, pg_catalog.pg_get_constraintdef(oid)::pg_catalog.text, \
+    NULL, NULL, NULL, NULL, false, false, NULL, NULL FROM pg_catalog.pg_constraint \
+    WHERE contype = 'c' AND pg_catalog.array_length(conkey, 1) = 1 AND conrelid <> 0";
 
 /// Indexes without those on expressions or with a condition: neither makes a column unique.
-const INDEXES: &str = "SELECT i.indrelid AS table_oid, ic.relname::pg_catalog.text AS name, i.indisunique AS is_unique, \
-    i.indisprimary AS is_primary, i.indkey::pg_catalog.int2[] AS columns, i.indnkeyatts AS keys \
+const INDEXES: &str = "SELECT 5, i.indrelid, i.indnkeyatts, 0, ic.relname::pg_catalog.text, NULL, NULL, NULL, NULL, NULL, \
+    i.indisunique, i.indisprimary, i.indkey::pg_catalog.int2[], NULL \
     FROM pg_catalog.pg_index i \
     JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace \
-    WHERE i.indexprs IS NULL AND i.indpred IS NULL AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    ORDER BY i.indrelid, ic.relname";
+    WHERE i.indexprs IS NULL AND i.indpred IS NULL AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
 /// Foreign keys; those that partitions inherit are left to their parent.
-const KEYS: &str = "SELECT conrelid AS table_oid, confrelid AS to_oid, conkey AS columns, confkey AS to_columns, \
-    confdeltype::pg_catalog.text AS on_delete, confupdtype::pg_catalog.text AS on_update \
-    FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname";
+const KEYS: &str = "SELECT 6, conrelid, 0, confrelid, conname::pg_catalog.text, confdeltype::pg_catalog.text, \
+    confupdtype::pg_catalog.text, NULL, NULL, NULL, false, false, conkey, confkey \
+    FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0";
 
-/// Labels of enumerations, and checks on one column.
-const CHOICES: &str = "SELECT 0::pg_catalog.oid AS table_oid, 0::pg_catalog.int2 AS number, \
-        pg_catalog.format_type(e.enumtypid, NULL)::pg_catalog.text AS name, \
-    e.enumlabel::pg_catalog.text AS choice FROM pg_catalog.pg_enum e \
-    UNION ALL SELECT conrelid, conkey[1], '', pg_catalog.pg_get_constraintdef(oid)::pg_catalog.text FROM \
-        pg_catalog.pg_constraint \
-    WHERE contype = 'c' AND pg_catalog.array_length(conkey, 1) = 1 AND conrelid <> 0";
+/// The parts of the one query that they are sent as: each round trip counts on a distant server.
+pub const QUERIES: [&str; 6] = [TABLES, COLUMNS, LABELS, CHECKS, INDEXES, KEYS];
 
-/// All of them, for the test that nothing in them is found by the path.
-#[cfg(test)]
-pub const QUERIES: [&str; 5] = [TABLES, COLUMNS, INDEXES, KEYS, CHOICES];
-
+/// A row of any of the parts; what its fields mean, each part says.
 #[derive(QueryableByName)]
-struct ChoiceRow {
+struct Row {
+    #[diesel(sql_type = Integer)]
+    part: i32,
     #[diesel(sql_type = Oid)]
     table_oid: u32,
-    #[diesel(sql_type = SmallInt)]
-    number: i16,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    choice: String,
-}
-
-#[derive(QueryableByName)]
-struct TableRow {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
     #[diesel(sql_type = Oid)]
-    oid: u32,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    kind: String,
+    other: u32,
     #[diesel(sql_type = Nullable<Text>)]
-    schema: Option<String>,
-}
-
-#[derive(QueryableByName)]
-struct ColumnRow {
-    #[diesel(sql_type = Oid)]
-    table_oid: u32,
-    #[diesel(sql_type = SmallInt)]
-    number: i16,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Bool)]
-    not_null: bool,
-    #[diesel(sql_type = Text)]
-    type_name: String,
-    #[diesel(sql_type = Text)]
-    declared: String,
+    a: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
-    default_sql: Option<String>,
-    #[diesel(sql_type = Text)]
-    identity: String,
-    #[diesel(sql_type = Text)]
-    generated: String,
-}
-
-#[derive(QueryableByName)]
-struct IndexRow {
-    #[diesel(sql_type = Oid)]
-    table_oid: u32,
-    #[diesel(sql_type = Text)]
-    name: String,
+    b: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    c: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    d: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    e: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    f: Option<String>,
     #[diesel(sql_type = Bool)]
-    is_unique: bool,
+    yes: bool,
     #[diesel(sql_type = Bool)]
-    is_primary: bool,
-    #[diesel(sql_type = Array<SmallInt>)]
-    columns: Vec<i16>,
-    #[diesel(sql_type = SmallInt)]
-    keys: i16,
-}
-
-#[derive(QueryableByName)]
-struct KeyRow {
-    #[diesel(sql_type = Oid)]
-    table_oid: u32,
-    #[diesel(sql_type = Oid)]
-    to_oid: u32,
-    #[diesel(sql_type = Array<SmallInt>)]
-    columns: Vec<i16>,
-    #[diesel(sql_type = Array<SmallInt>)]
-    to_columns: Vec<i16>,
-    #[diesel(sql_type = Text)]
-    on_delete: String,
-    #[diesel(sql_type = Text)]
-    on_update: String,
+    too: bool,
+    #[diesel(sql_type = Nullable<Array<SmallInt>>)]
+    numbers: Option<Vec<i16>>,
+    #[diesel(sql_type = Nullable<Array<SmallInt>>)]
+    others: Option<Vec<i16>>,
 }
 
 /// A table under construction: its facts, and where its column numbers stand (they have gaps after DROP COLUMN).
 struct Building {
     facts: TableFacts,
-    at: HashMap<i16, usize>,
+    at: HashMap<i64, usize>,
 }
 
 /// All tables and views.
@@ -152,17 +106,31 @@ struct Building {
 /// # Errors
 /// The database's own.
 pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
-    let wrong = |error: diesel::result::Error| translate(&error);
-    let rows: Vec<TableRow> = diesel::sql_query(own(TABLES)).load(connection).map_err(wrong)?;
-    let mut places: HashMap<u32, usize> = HashMap::with_capacity(rows.len());
-    let mut tables: Vec<Building> = Vec::with_capacity(rows.len());
+    let rows: Vec<Row> =
+        diesel::sql_query(own(&QUERIES.join(" UNION ALL "))).load(connection).map_err(|e| translate(&e))?;
+    let mut parts: [Vec<Row>; QUERIES.len()] = Default::default();
     for row in rows {
-        places.insert(row.oid, tables.len());
-        let kind = if matches!(row.kind.as_str(), "v" | "m") { EntityKind::View } else { EntityKind::Table };
+        if let Some(part) = usize::try_from(row.part - 1).ok().and_then(|at| parts.get_mut(at)) {
+            part.push(row);
+        }
+    }
+    let [mut named, mut columns, mut labels, checks, mut indexes, mut keys] = parts;
+    // Those of the current schema first: none is less than any.
+    named.sort_by(|x, y| (&x.c, &x.a).cmp(&(&y.c, &y.a)));
+    columns.sort_by_key(|row| (row.table_oid, row.number));
+    labels.sort_by_key(|row| row.number);
+    indexes.sort_by(|x, y| (x.table_oid, &x.a).cmp(&(y.table_oid, &y.a)));
+    keys.sort_by(|x, y| (x.table_oid, &x.a).cmp(&(y.table_oid, &y.a)));
+
+    let mut places: HashMap<u32, usize> = HashMap::with_capacity(named.len());
+    let mut tables: Vec<Building> = Vec::with_capacity(named.len());
+    for row in named {
+        places.insert(row.table_oid, tables.len());
+        let kind = if matches!(row.b.as_deref(), Some("v" | "m")) { EntityKind::View } else { EntityKind::Table };
         tables.push(Building {
             facts: TableFacts {
-                schema: row.schema,
-                name: row.name,
+                schema: row.c,
+                name: row.a.unwrap_or_default(),
                 kind,
                 columns: Vec::new(),
                 key: Vec::new(),
@@ -172,21 +140,21 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
             at: HashMap::new(),
         });
     }
-    for row in diesel::sql_query(own(COLUMNS)).load::<ColumnRow>(connection).map_err(wrong)? {
+    for row in columns {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
         table.at.insert(row.number, table.facts.columns.len());
         table.facts.columns.push(column(row));
     }
-    let mut enums: HashMap<String, Vec<String>> = HashMap::new();
-    for row in diesel::sql_query(own(CHOICES)).load::<ChoiceRow>(connection).map_err(wrong)? {
-        if row.table_oid == 0 {
-            enums.entry(row.name).or_default().push(row.choice);
-        } else if let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at])
-            && let Some(at) = table.at.get(&row.number)
-        {
+    for row in checks {
+        let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
+        if let (Some(at), Some(check)) = (table.at.get(&row.number), &row.b) {
             let column = &mut table.facts.columns[*at];
-            column.choices = listed(&row.choice, &column.name);
+            column.choices = listed(check, &column.name);
         }
+    }
+    let mut enums: HashMap<String, Vec<String>> = HashMap::new();
+    for row in labels {
+        enums.entry(row.a.unwrap_or_default()).or_default().extend(row.b);
     }
     for column in tables.iter_mut().flat_map(|table| &mut table.facts.columns) {
         if let DataType::Other(name) = &column.data_type
@@ -195,35 +163,36 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
             column.choices.clone_from(labels);
         }
     }
-    for row in diesel::sql_query(own(INDEXES)).load::<IndexRow>(connection).map_err(wrong)? {
+    for row in indexes {
         let Some(table) = places.get(&row.table_oid).map(|at| &mut tables[*at]) else { continue };
         // Columns behind the keys are only INCLUDEd.
-        let keys = row.columns.iter().take(usize::try_from(row.keys).unwrap_or(0));
-        let Some(columns) = keys.map(|number| table.at.get(number).copied()).collect::<Option<Vec<usize>>>() else {
-            continue;
-        };
-        if row.is_primary {
+        let columns = row.numbers.unwrap_or_default();
+        let keys = columns.iter().take(usize::try_from(row.number).unwrap_or(0));
+        let found = keys.map(|number| table.at.get(&i64::from(*number)).copied()).collect::<Option<Vec<usize>>>();
+        let Some(columns) = found else { continue };
+        if row.too {
             table.facts.key = columns;
         } else {
-            table.facts.indexes.push(Index { name: Some(row.name), columns, unique: row.is_unique });
+            table.facts.indexes.push(Index { name: row.a, columns, unique: row.yes });
         }
     }
-    for row in diesel::sql_query(own(KEYS)).load::<KeyRow>(connection).map_err(wrong)? {
-        let (Some(from), Some(to)) = (places.get(&row.table_oid), places.get(&row.to_oid)) else { continue };
-        let names = |at: usize, numbers: &[i16]| -> Vec<String> {
+    for row in keys {
+        let (Some(from), Some(to)) = (places.get(&row.table_oid), places.get(&row.other)) else { continue };
+        let names = |at: usize, numbers: Option<Vec<i16>>| -> Vec<String> {
             let table = &tables[at];
             numbers
+                .unwrap_or_default()
                 .iter()
-                .filter_map(|number| table.at.get(number))
+                .filter_map(|number| table.at.get(&i64::from(*number)))
                 .map(|at| table.facts.columns[*at].name.clone())
                 .collect()
         };
         let key = ForeignKeyFacts {
-            columns: names(*from, &row.columns),
+            columns: names(*from, row.numbers),
             to: (tables[*to].facts.schema.clone(), tables[*to].facts.name.clone()),
-            to_columns: names(*to, &row.to_columns),
-            on_delete: action(&row.on_delete),
-            on_update: action(&row.on_update),
+            to_columns: names(*to, row.others),
+            on_delete: action(row.b.as_deref()),
+            on_update: action(row.c.as_deref()),
         };
         tables[*from].facts.foreign_keys.push(key);
     }
@@ -231,26 +200,27 @@ pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
 }
 
 /// `pg_constraint.confdeltype`: <https://www.postgresql.org/docs/current/catalog-pg-constraint.html>.
-fn action(code: &str) -> ReferentialAction {
+fn action(code: Option<&str>) -> ReferentialAction {
     match code {
-        "c" => ReferentialAction::Cascade,
-        "n" => ReferentialAction::SetNull,
-        "d" => ReferentialAction::SetDefault,
+        Some("c") => ReferentialAction::Cascade,
+        Some("n") => ReferentialAction::SetNull,
+        Some("d") => ReferentialAction::SetDefault,
         _ => ReferentialAction::Restrict,
     }
 }
 
-fn column(row: ColumnRow) -> Column {
-    let mut column = Column::new(row.name, data_type(&row.type_name));
-    column.declared = row.declared;
-    column.nullable = !row.not_null;
-    column.generated = !row.generated.is_empty();
-    column.always = row.identity == "a";
-    let serial = row.default_sql.as_deref().is_some_and(|sql| sql.starts_with("nextval("));
+fn column(row: Row) -> Column {
+    let (identity, default_sql) = (row.d.unwrap_or_default(), row.c);
+    let mut column = Column::new(row.a.unwrap_or_default(), data_type(row.b.as_deref().unwrap_or_default()));
+    column.declared = row.f.unwrap_or_default();
+    column.nullable = !row.yes;
+    column.generated = row.e.is_some_and(|generated| !generated.is_empty());
+    column.always = identity == "a";
+    let serial = default_sql.as_deref().is_some_and(|sql| sql.starts_with("nextval("));
     let whole = matches!(column.data_type, DataType::Int(_));
-    column.numbered = whole && (serial || !row.identity.is_empty());
+    column.numbered = whole && (serial || !identity.is_empty());
     if !column.generated && !column.numbered {
-        column.default = row.default_sql.map(ColumnDefault::Database);
+        column.default = default_sql.map(ColumnDefault::Database);
     }
     column.masked = looks_secret(&column.name, &column.data_type);
     column

@@ -1,0 +1,138 @@
+//! Ctrl-C: stops what runs on the connection that there is now, also when nothing comes back from it any more.
+
+use super::own::own;
+use super::socket::Socket;
+use crate::store::Cancel;
+use crate::{Error, ErrorKind};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the server is given to stop a statement before the connection is given up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How to stop what runs on one connection.
+pub struct Target {
+    /// How the same server is reached, without waiting for long.
+    pub url: String,
+    /// The backend's process; none where another transaction may have another.
+    pub process: Option<i32>,
+    /// When that server was started, which tells it from others that the same URL may lead to.
+    pub started: String,
+    /// The connection's socket.
+    pub socket: Option<Socket>,
+}
+
+/// What is shared with the thread that Ctrl-C runs in.
+#[derive(Default)]
+struct Shared {
+    target: Mutex<Option<Target>>,
+    /// Odd while a statement runs, and another number for each.
+    statement: AtomicU64,
+    /// Whether the running statement was asked to stop.
+    asked: AtomicBool,
+}
+
+/// What runs on a store's connection, whichever that is just now.
+#[derive(Clone, Default)]
+pub struct Running(Arc<Shared>);
+
+/// A statement runs for as long as this lives.
+pub struct AtWork(Arc<Shared>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.statement.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Running {
+    /// There is another connection now, or none.
+    pub fn set(&self, target: Option<Target>) {
+        *self.0.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+    }
+
+    /// A statement begins.
+    pub fn begin(&self) -> AtWork {
+        self.0.asked.store(false, Ordering::SeqCst);
+        self.0.statement.fetch_add(1, Ordering::SeqCst);
+        AtWork(Arc::clone(&self.0))
+    }
+
+    /// An error of the latest statement: what was stopped is no error of its own, and what somebody else or a timeout of
+    /// the server stopped was not stopped by Ctrl-C.
+    pub fn judged(&self, error: Error) -> Error {
+        match (error.kind, self.0.asked.load(Ordering::SeqCst)) {
+            (ErrorKind::Interrupted, true) => Error::new(ErrorKind::Interrupted, "interrupted"),
+            (ErrorKind::Interrupted, false) => Error { kind: ErrorKind::Database, ..error },
+            (ErrorKind::Connection, true) => {
+                error.hint("the server did not answer to Ctrl-C, so the connection was given up")
+            }
+            _ => error,
+        }
+    }
+
+    /// Whether the server has closed the connection, as far as can be seen from here.
+    pub fn is_closed(&self) -> bool {
+        let target = self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.as_ref().and_then(|target| target.socket.as_ref()).is_some_and(Socket::is_closed)
+    }
+
+    /// What stops the running statement. The first call asks the server; when that does not help in time, or with the
+    /// second call, the connection is given up.
+    pub fn cancel(&self) -> Cancel {
+        let shared = Arc::clone(&self.0);
+        Box::new(move || {
+            let statement = shared.statement.load(Ordering::SeqCst);
+            if statement.is_multiple_of(2) {
+                return;
+            }
+            if shared.asked.swap(true, Ordering::SeqCst) {
+                give_up(&shared, statement);
+                return;
+            }
+            // From a thread of its own: a second Ctrl-C must not wait for the first.
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                let pressed = Instant::now();
+                let asked = ask(&shared);
+                while !asked && pressed.elapsed() < PATIENCE {
+                    std::thread::sleep(Duration::from_millis(20));
+                    if shared.statement.load(Ordering::SeqCst) != statement {
+                        return;
+                    }
+                }
+                if !asked {
+                    give_up(&shared, statement);
+                }
+            });
+        })
+    }
+}
+
+/// Lets the server stop the statement. Gives whether it was told.
+fn ask(shared: &Shared) -> bool {
+    let (url, process, started) = {
+        let target = shared.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Target { url, process: Some(process), started, .. }) = &*target else { return false };
+        (url.clone(), *process, started.clone())
+    };
+    // The start of the server is asked for in the same statement: of several hosts this may be another one.
+    let sql = own(&format!(
+        "SELECT pg_catalog.pg_cancel_backend({process}) WHERE \
+         pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::pg_catalog.text = '{started}'"
+    ));
+    // Not with what the process does around it: another thread may be writing messages just now.
+    PgConnection::establish(&url).is_ok_and(|mut other| other.batch_execute(&sql).is_ok())
+}
+
+fn give_up(shared: &Shared, statement: u64) {
+    let target = shared.target.lock().unwrap_or_else(PoisonError::into_inner);
+    if shared.statement.load(Ordering::SeqCst) == statement
+        && let Some(socket) = target.as_ref().and_then(|target| target.socket.as_ref())
+    {
+        socket.shut();
+    }
+}
