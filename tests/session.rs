@@ -12,12 +12,17 @@ use std::time::Duration;
 /// The shell at a terminal.
 struct Terminal(expectrl::session::OsSession);
 
-const PROMPT: &str = r"microblog[^\r\n]*> (\x1b\[[0-9;?]*[A-Za-z])*$";
+const PROMPT: &str = r"(microblog|shop)[^\r\n]*> (\x1b\[[0-9;?]*[A-Za-z])*$";
 
 impl Terminal {
     fn start(shell: &Shell, arguments: &[&str]) -> Self {
         let mut command = shell.command();
-        command.args(arguments).env("TERM", "dumb");
+        command.args(arguments);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.env("TERM", "dumb");
         let mut session = Session::spawn(command).unwrap();
         session.set_expect_timeout(Some(Duration::from_secs(30)));
         let mut terminal = Self(session);
@@ -525,5 +530,129 @@ fn hold_on_is_the_classic_way() {
         terminal.says("count users", "3");
         terminal.says("commit", "committed: 1 added");
         terminal.leave();
+    });
+}
+
+/// Three tables whose records go together, on both databases.
+const TOGETHER: &str = ".sql create table buyer (id integer primary key, name text unique not null, note text);\n\
+    .sql create table orders (id integer primary key, buyer_id int not null references buyer);\n\
+    .sql create table line (id integer primary key, orders_id int not null references orders);\n\
+    .sql insert into buyer values (1, 'ann', 'x'), (2, 'bob', 'x');\n\
+    .sql insert into orders values (1, 1), (2, 1), (3, 2);\n\
+    .sql insert into line values (1, 1), (2, 2), (3, 3);\ncommit\n";
+
+#[test]
+fn what_was_staged_because_of_a_change_is_settled_with_it() {
+    both(|| {
+        for settle in ["keep theirs buyer 1", "discard buyer 1"] {
+            let shell = Shell::new();
+            let arguments: &[&str] = if on_postgres() { &[] } else { &["shop.db", "--create"] };
+            shell.run(arguments, TOGETHER).ok();
+            let mut terminal = Terminal::start(&shell, arguments);
+            terminal.0.send_line("delete buyers where id < 3 with orders.lines").unwrap();
+            terminal.0.expect("[y/N] ").unwrap();
+            terminal.line("y");
+            shell.run(arguments, "set buyer 1 note=theirs\ncommit").ok();
+            terminal.says("commit", "is now 'theirs'");
+            let said = terminal.line(settle);
+            if settle.starts_with("keep") {
+                assert!(said.contains("and with it 4 records that were to go too"), "{said}");
+            }
+            terminal.says("commit", "committed: 3 deleted");
+            terminal.leave();
+            // Ann stays with all that is hers; Bob went with all that was his.
+            shell.run(arguments, "count buyers\ncount orders\ncount lines").ok().stdout("1\n2\n2\n");
+        }
+    });
+}
+
+#[test]
+fn a_rollback_can_be_undone() {
+    both(|| {
+        let shell = Shell::seeded();
+        let mut terminal = Terminal::start(&shell, &[]);
+        terminal.line("add user username=zoe email=z@x");
+        terminal.line("set user john email=new@x");
+        terminal.says("rollback", "rolled back: 1 added, 1 changed (undo brings it back)");
+        terminal.says("count users", "2");
+        terminal.says("undo", "2 still staged");
+        terminal.says("count users", "3");
+        terminal.says("redo", "staged again");
+        terminal.says("count users", "2");
+        terminal.line("undo");
+        terminal.says("commit", "committed: 1 added, 1 changed");
+        terminal.line("delete post 1");
+        terminal.line("rollback");
+        // Until something else is staged.
+        terminal.line("set user john email=newer@x");
+        terminal.says("undo 2", "undone: 1 change; 0 still staged");
+        terminal.leave();
+        shell.script("count posts").ok().stdout("2\n");
+    });
+}
+
+#[test]
+fn a_script_restores_what_a_crashed_shell_left() {
+    both(|| {
+        let shell = Shell::seeded();
+        shell.run(&["-c", ".recover"], "").ok().stderr_has("there is nothing to recover");
+        let mut terminal = Terminal::start(&shell, &[]);
+        terminal.line("add user username=zoe email=z@x");
+        terminal.line("set user john email=new@x");
+        terminal.kill();
+        // Not committed is not lost: it was not the script's own.
+        let looked = shell.run(&["-c", ".recover", "-c", "count users"], "").fails(3);
+        looked.stdout("3\n").stderr_has("not committed, and kept: 1 added, 1 changed");
+        shell.run(&["-c", ".recover", "-c", "commit"], "").ok().stderr_has("committed: 1 added, 1 changed");
+        shell.run(&["-c", ".recover"], "").ok().stderr_has("there is nothing to recover");
+        shell.script("count users").ok().stdout("3\n");
+    });
+}
+
+#[test]
+fn a_change_behind_one_that_fails_is_not_lost() {
+    both(|| {
+        let shell = Shell::seeded();
+        let script = ".set on-error continue\nadd user username=john email=other@x\nadd user username=zoe email=z@x\n\
+                      $_.username\ncommit\ncount users where username = zoe\n";
+        shell
+            .script(script)
+            .fails(1)
+            .stdout_has("1\n")
+            .stderr_has("username 'john' is taken")
+            .stderr_has("committed: 1 added");
+    });
+}
+
+#[test]
+fn what_could_not_be_kept_on_disk_is_not_committed() {
+    both(|| {
+        // A file of the database would be over the limit as well.
+        if !on_postgres() {
+            return;
+        }
+        let shell = Shell::seeded();
+        let inner = shell.command();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = inner.get_current_dir() {
+            command.current_dir(folder);
+        }
+        let mut terminal = Terminal::spawn(command);
+        terminal.line(".set hold on");
+        terminal.says("add user username=zoe email=z@x", "cannot keep the recovery file");
+        terminal.says("count users", "2");
+        terminal.says("commit", "nothing is staged");
+        terminal.leave();
+        shell.script("count users").ok().stdout("2\n");
     });
 }

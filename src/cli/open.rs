@@ -135,7 +135,7 @@ fn session(
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
     store.set_waiter(waiter(how.network.wait));
-    let state = dirs::state_dir().or_else(dirs::data_local_dir).filter(|_| how.interactive);
+    let state = dirs::state_dir().or_else(dirs::data_local_dir);
     let opening = Opening {
         models,
         where_present: true,

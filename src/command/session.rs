@@ -20,7 +20,8 @@ pub fn rollback(context: &mut Context, front: &mut dyn Front) -> Result<()> {
         return front.notice(Level::Info, "nothing is staged");
     }
     let counts = context.session.rollback()?;
-    front.notice(Level::Info, &format!("rolled back: {counts}"))
+    let way = if context.interactive { " (undo brings it back)" } else { "" };
+    front.notice(Level::Info, &format!("rolled back: {counts}{way}"))
 }
 
 /// `rollback to NAME`
@@ -376,7 +377,7 @@ fn literal(column: &Column, value: &Value) -> String {
 
 /// `.recover`
 pub fn recover(context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    if context.session.left() == 0 {
+    if context.session.find_left()? == 0 {
         return front.notice(Level::Info, "there is nothing to recover");
     }
     let count = context.session.recover()?;

@@ -241,7 +241,7 @@ pub const COMMANDS: &[CommandInfo] = &[
         &["keep mine user 1", "keep theirs"],
         "mine is written over what someone else wrote meanwhile; theirs leaves it.",
     ),
-    command(Changing, ".recover", ".recover", "stages again what a shell that was killed had staged", &[], ""),
+    command(Changing, ".recover", ".recover", "restores the changes of a crashed shell", &[], ""),
     command(
         Schema,
         "db upgrade",

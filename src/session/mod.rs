@@ -33,6 +33,7 @@ use crate::{Error, ErrorKind, Result};
 use journal::{Change, Counts, Entry, Journal};
 use net::{Net, net};
 use recovery::{Keeper, Left};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +99,10 @@ pub struct Session {
     applied: Applied,
     keeper: Option<Keeper>,
     left: Vec<Left>,
+    /// Where recovery files are, and the database's name there, for a script that asks for them.
+    recovery: Option<(PathBuf, String)>,
+    /// A script has staged what was left: it is kept at the end, where it is not committed.
+    recovered: bool,
     sandbox: bool,
     /// How long locks of others are waited for where nothing is written.
     wait: Duration,
@@ -128,6 +133,8 @@ impl Session {
             applied: Applied::Nothing,
             keeper: None,
             left: Vec::new(),
+            recovery: None,
+            recovered: false,
             sandbox: false,
             wait: WAIT,
             warnings: Vec::new(),
@@ -149,6 +156,17 @@ impl Session {
     pub(crate) fn set_keeper(&mut self, keeper: Keeper, left: Vec<Left>) {
         self.keeper = Some(keeper);
         self.left = left;
+    }
+
+    /// Says where recovery files are, without looking for any.
+    pub(crate) fn set_recovery(&mut self, folder: PathBuf, database: String) {
+        self.recovery = Some((folder, database));
+    }
+
+    /// Whether what is staged was left by an earlier shell and stays on disk until it is committed or rolled back.
+    #[must_use]
+    pub(crate) const fn is_recovered(&self) -> bool {
+        self.recovered
     }
 
     /// Whether what is staged is on disk too.

@@ -78,8 +78,13 @@ pub fn open(folder: &Path, database: &str) -> Result<Found> {
         return Err(failed(folder, &"the folder belongs to somebody else"));
     }
     let stem = stem(database);
-    let (mut left, mut strange) = (Vec::new(), Vec::new());
+    let (mut left, mut strange, mut keeper) = (Vec::new(), Vec::new(), None);
+    // Not only up to the first that is free: the shell in a later one may have crashed, that in an earlier one not.
+    let last = last_slot(folder, &stem);
     for slot in 0..SLOTS {
+        if keeper.is_some() && last.is_none_or(|last| slot > last) {
+            break;
+        }
         let path = folder.join(format!("{stem}.{slot}.journal"));
         let lock_path = folder.join(format!("{stem}.{slot}.lock"));
         let lock = match files::lock(&lock_path) {
@@ -106,8 +111,14 @@ pub fn open(folder: &Path, database: &str) -> Result<Found> {
             }
         };
         if bytes.is_empty() {
-            let file = files::open_own(&path, 0).map_err(|cause| failed(&path, &cause))?;
-            return Ok(Found { keeper: Keeper { file, _lock: lock, path, lock_path }, left, strange });
+            if keeper.is_none() {
+                let file = files::open_own(&path, 0).map_err(|cause| failed(&path, &cause))?;
+                keeper = Some(Keeper { file, _lock: lock, path, lock_path });
+            } else {
+                // Nobody's: leave no files about.
+                let _ = std::fs::remove_file(&lock_path);
+            }
+            continue;
         }
         // A damaged line is not read; those before and after it are.
         let text = String::from_utf8_lossy(&bytes);
@@ -117,7 +128,16 @@ pub fn open(folder: &Path, database: &str) -> Result<Found> {
         let committing = lines.last().is_some_and(|line| line.get("committing").is_some());
         left.push(Left { path, _lock: lock, lock_path, lines, committing });
     }
-    Err(failed(folder, &"every slot is taken"))
+    match keeper {
+        Some(keeper) => Ok(Found { keeper, left, strange }),
+        None => Err(failed(folder, &"every slot is taken")),
+    }
+}
+
+/// The greatest number of a database's journal that is there.
+fn last_slot(folder: &Path, stem: &str) -> Option<usize> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    files.filter_map(|name| name.strip_prefix(stem)?.strip_prefix('.')?.strip_suffix(".journal")?.parse().ok()).max()
 }
 
 impl Keeper {

@@ -241,7 +241,30 @@ impl Session {
         Ok(())
     }
 
-    /// Stages again what earlier shells have left behind. Gives how many entries that were.
+    /// Looks for what earlier shells have left behind, where that was not done at the start: a script keeps what it finds
+    /// in a file of its own from here on, until it is committed or rolled back. Gives how many entries there are.
+    ///
+    /// # Errors
+    /// `Io`
+    pub(crate) fn find_left(&mut self) -> Result<usize> {
+        if let Some((folder, database)) = &self.recovery
+            && self.keeper.is_none()
+        {
+            let found = recovery::open(folder, database)?;
+            for file in found.strange {
+                self.warnings.push(format!(
+                    "{} is not taken for staged changes of yours: others could have written it, or it cannot be read",
+                    file.display()
+                ));
+            }
+            if !found.left.is_empty() {
+                (self.keeper, self.left, self.recovered) = (Some(found.keeper), found.left, true);
+            }
+        }
+        Ok(self.left())
+    }
+
+    /// Restores the changes that earlier shells have left behind. Gives how many entries that were.
     ///
     /// What a COMMIT was under way for is looked up first: what the database has already is not staged again.
     ///

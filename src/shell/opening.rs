@@ -112,6 +112,11 @@ impl Opening {
     /// Keeps what is staged in a file, and says what is left there from before.
     fn keep_safe(&self, session: &mut Session, key: &str, renderer: &mut Renderer) -> Result<()> {
         let Some(folder) = &self.recovery else { return Ok(()) };
+        if self.scripted {
+            // A script keeps no file of its own; what a crashed shell left is there when it asks for it.
+            session.set_recovery(folder.clone(), key.to_owned());
+            return Ok(());
+        }
         match recovery::open(folder, key) {
             Ok(recovery::Found { keeper, left, strange }) => {
                 for file in strange {

@@ -286,8 +286,14 @@ pub struct Ended {
 pub fn finish(ended: Ended, console: &mut Console) -> Result<Status> {
     let mut status = ended.failed.map_or(Status::SUCCESS, Status::of);
     if !console.context.session.is_clean() {
-        let counts = console.context.session.rollback()?;
-        console.screen.notice(Level::Warning, &format!("discarded at the end, not committed: {counts}"))?;
+        let session = &mut console.context.session;
+        let text = if session.is_recovered() {
+            // It was not this script's own.
+            format!("not committed, and kept: {}; `.recover` restores them again", session.counts())
+        } else {
+            format!("discarded at the end, not committed: {}", session.rollback()?)
+        };
+        console.screen.notice(Level::Warning, &text)?;
         if status.is_success() {
             status = Status::of(ErrorKind::Discarded);
         }
