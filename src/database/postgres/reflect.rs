@@ -7,7 +7,7 @@ use crate::model::infer::{ForeignKeyFacts, TableFacts, listed};
 use crate::model::secret::looks_secret;
 use crate::model::{Column, ColumnDefault, DataType, EntityKind, Index, ReferentialAction};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Oid, SmallInt, Text};
-use diesel::{PgConnection, QueryableByName, RunQueryDsl};
+use diesel::{PgConnection, Queryable, RunQueryDsl};
 use std::collections::HashMap;
 
 /// Tables, views, materialised views, partitioned and foreign tables of everybody's schemas; the schema is left out
@@ -27,7 +27,7 @@ const COLUMNS: &str = "SELECT 2, a.attrelid, a.attnum, 0, a.attname::pg_catalog.
         CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text, \
     pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text, \
     a.attidentity::pg_catalog.text, a.attgenerated::pg_catalog.text, \
-    pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text, a.attnotnull, false, NULL, NULL \
+    CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(a.atttypid, a.atttypmod) END::pg_catalog.text, a.attnotnull, false, NULL, NULL \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -63,37 +63,41 @@ const KEYS: &str = "SELECT 6, conrelid, 0, confrelid, conname::pg_catalog.text, 
 pub const QUERIES: [&str; 6] = [TABLES, COLUMNS, LABELS, CHECKS, INDEXES, KEYS];
 
 /// A row of any of the parts; what its fields mean, each part says.
-#[derive(QueryableByName)]
+#[derive(Queryable)]
 struct Row {
-    #[diesel(sql_type = Integer)]
     part: i32,
-    #[diesel(sql_type = Oid)]
     table_oid: u32,
-    #[diesel(sql_type = BigInt)]
     number: i64,
-    #[diesel(sql_type = Oid)]
     other: u32,
-    #[diesel(sql_type = Nullable<Text>)]
     a: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     b: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     c: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     d: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     e: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
     f: Option<String>,
-    #[diesel(sql_type = Bool)]
     yes: bool,
-    #[diesel(sql_type = Bool)]
     too: bool,
-    #[diesel(sql_type = Nullable<Array<SmallInt>>)]
     numbers: Option<Vec<i16>>,
-    #[diesel(sql_type = Nullable<Array<SmallInt>>)]
     others: Option<Vec<i16>>,
 }
+
+/// The types of a row.
+type Columns = (
+    Integer,
+    Oid,
+    BigInt,
+    Oid,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Bool,
+    Bool,
+    Nullable<Array<SmallInt>>,
+    Nullable<Array<SmallInt>>,
+);
 
 /// A table under construction: its facts, and where its column numbers stand (they have gaps after DROP COLUMN).
 struct Building {
@@ -106,8 +110,8 @@ struct Building {
 /// # Errors
 /// The database's own.
 pub fn tables(connection: &mut PgConnection) -> Result<Vec<TableFacts>> {
-    let rows: Vec<Row> =
-        diesel::sql_query(own(&QUERIES.join(" UNION ALL "))).load(connection).map_err(|e| translate(&e))?;
+    let query = diesel::dsl::sql::<Columns>(&own(&QUERIES.join(" UNION ALL ")));
+    let rows: Vec<Row> = query.load(connection).map_err(|e| translate(&e))?;
     let mut parts: [Vec<Row>; QUERIES.len()] = Default::default();
     for row in rows {
         if let Some(part) = usize::try_from(row.part - 1).ok().and_then(|at| parts.get_mut(at)) {
@@ -212,7 +216,8 @@ fn action(code: Option<&str>) -> ReferentialAction {
 fn column(row: Row) -> Column {
     let (identity, default_sql) = (row.d.unwrap_or_default(), row.c);
     let mut column = Column::new(row.a.unwrap_or_default(), data_type(row.b.as_deref().unwrap_or_default()));
-    column.declared = row.f.unwrap_or_default();
+    // Only a domain is declared by another name than that of its type.
+    column.declared = row.f.or(row.b).unwrap_or_default();
     column.nullable = !row.yes;
     column.generated = row.e.is_some_and(|generated| !generated.is_empty());
     column.always = identity == "a";
