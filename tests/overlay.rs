@@ -12,6 +12,7 @@ use diesel_shell::plan::overlay::Overlay;
 use diesel_shell::plan::query::{Alias, ColumnRef, Delete, Expr, Insert, Order, Select, Statement, Update};
 use diesel_shell::plan::seen::{Reading, reading};
 use diesel_shell::plan::{self, Bound, Record, Resolver};
+use diesel_shell::session::{Hold, Session};
 use diesel_shell::store::{RawSink, Store};
 use proptest::prelude::*;
 
@@ -680,4 +681,72 @@ fn an_adopted_connection_reads_so_too() {
     world.plain.set_read_only().unwrap();
     assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
     assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());
+}
+
+/// What the database does because of a staged delete is seen before it is done: rows go along, to any depth, references
+/// are emptied, and what only a default gives is applied.
+fn effects_are_seen(mut store: Box<dyn Store>) {
+    for sql in [
+        "create table owners (id int primary key, name text)",
+        "create table dogs (id int primary key, owner_id int references owners (id) on delete cascade)",
+        "create table toys (id int primary key, dog_id int references dogs (id) on delete cascade)",
+        "create table walks (n int, dog_id int references dogs (id) on delete cascade)",
+        "create table visits (id int primary key, owner_id int references owners (id) on delete set null)",
+        "create table cars (id int primary key, owner_id int default 2 references owners (id) on delete set default)",
+        "insert into owners values (1, 'Ann'), (2, 'Bob')",
+        "insert into dogs values (1, 1), (2, 2), (3, 1)",
+        "insert into toys values (1, 1), (2, 2), (3, 3), (4, 3)",
+        "insert into walks values (5, 1), (6, 2)",
+        "insert into visits values (1, 1), (2, 2)",
+        "insert into cars values (1, 1)",
+    ] {
+        store.raw(sql, &mut Silent).unwrap();
+    }
+    let mut catalog = Catalog::default();
+    infer::add_tables(&mut catalog, store.tables().unwrap());
+    let mut session = Session::new(store, std::sync::Arc::new(catalog), Hold::No);
+    let read = |session: &mut Session| {
+        let mut seen = Vec::new();
+        for command in [
+            "count owners",
+            "list dogs order by id show id",
+            "list toys order by id show id",
+            "list walks show n",
+            "list visits order by id show id, owner_id",
+            "list cars show id, owner_id",
+        ] {
+            let rows = session.read(command).unwrap();
+            let spelled: Vec<String> = rows
+                .iter()
+                .map(|row| row.values().iter().map(ToString::to_string).collect::<Vec<_>>().join(":"))
+                .collect();
+            seen.push(spelled.join(" "));
+        }
+        seen
+    };
+    let before = ["2", "1 2 3", "1 2 3 4", "5 6", "1:1 2:2", "1:1"];
+    let after = ["1", "2", "2", "6", "1: 2:2", "1:2"];
+    assert_eq!(read(&mut session), before);
+    session.delete("owner", 1).unwrap();
+    assert_eq!(read(&mut session), after);
+    session.undo(1).unwrap();
+    assert_eq!(read(&mut session), before);
+    session.redo(1).unwrap();
+    assert_eq!(read(&mut session), after);
+    session.commit().unwrap();
+    assert_eq!(read(&mut session), after);
+}
+
+#[test]
+fn what_a_delete_takes_along_is_seen_on_sqlite() {
+    effects_are_seen(Box::new(SqliteStore::open(std::path::Path::new(":memory:"), Open::Create).unwrap()));
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn what_a_delete_takes_along_is_seen_on_postgres() {
+    if common::postgres::is_there() {
+        let url = common::postgres::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+        effects_are_seen(Box::new(diesel_shell::database::postgres::PgStore::open(&url, false).unwrap()));
+    }
 }

@@ -1,11 +1,12 @@
 //! `add`, `set`, `delete`, `commit`, `rollback`, `status`, `undo`, `redo`.
 
-use super::consequence::{self, Consequences, Going, Typed};
+use super::consequence::{self, Consequences, Typed};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
 use crate::model::{EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver, named};
+use crate::session::effects::{Going, identity};
 use crate::session::journal::Change;
 use crate::session::{Hold, is_exact};
 use crate::text::Span;
@@ -233,7 +234,7 @@ pub fn delete(
     let name = named(entity, |at| first.get(at));
     let count = rows.len();
     all.push(Going { entity: id, rows, way: Vec::new() });
-    let consequences = if tells { Consequences::of(&all, &seen, context)? } else { Consequences::default() };
+    let mut consequences = if tells { Consequences::of(&all, &seen, context)? } else { Consequences::default() };
     let what = match count {
         _ if !many => name.clone(),
         1 => format!("the {}", entity.name),
@@ -256,7 +257,8 @@ pub fn delete(
     if !consequence::agreed(changes.len() + consequences.rows(), whole, question, context, front)? {
         return front.notice(Level::Info, "nothing is staged");
     }
-    context.session.stage(changes, Some(origin.place.clone()))?;
+    let effects = tells.then(|| consequences.take_effects());
+    context.session.stage_with(changes, effects, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
     let text = if many {
         let of = super::read::counted(entity, total);
@@ -304,7 +306,7 @@ fn gone(
     let entity = catalog.get(id);
     for row in rows {
         let key: Vec<Value> = entity.key.iter().map(|at| row[*at].clone()).collect();
-        if !seen.insert(consequence::identity(id, row, catalog)) {
+        if !seen.insert(identity(id, row, catalog)) {
             continue;
         }
         let base = row.iter().cloned().enumerate().filter(|(at, _)| !entity.key.contains(at)).collect();

@@ -1,32 +1,17 @@
 //! What else happens: from the foreign keys' own actions, before anything is staged.
 
 use super::{Context, Front};
-use crate::language::ast::{CompareOp, Function, Path};
+use crate::language::ast::{Function, Path};
 use crate::language::quote::quote_name;
 use crate::language::{Lexer, TokenKind};
-use crate::model::{Catalog, DataType, EntityId, ForeignKey, ReferentialAction, Value};
+use crate::model::{Catalog, DataType, EntityId, ReferentialAction};
 use crate::outcome::HeaderColumn;
-use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select};
+use crate::plan::query::{Alias, Expr, From, Output, Select};
+use crate::session::effects::{Fate, Going, effects_of};
+use crate::session::journal::Change;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// How many keys one query asks for.
-const BATCH: usize = 500;
-
-/// How deep cascades are followed.
-const DEPTH: usize = 8;
-
-/// Rows of one table that are to go.
-#[derive(Debug)]
-pub struct Going {
-    /// The table.
-    pub entity: EntityId,
-    /// All columns of each.
-    pub rows: Vec<Vec<Value>>,
-    /// The relationships that lead there from what was asked for.
-    pub way: Vec<String>,
-}
 
 /// What deleting rows does to rows that refer to them.
 #[derive(Debug, Default)]
@@ -39,15 +24,7 @@ pub struct Consequences {
     blocking: Vec<(EntityId, usize)>,
     /// Where those are that would have to go for it, and all that refer to them.
     needed: Vec<Vec<String>>,
-}
-
-/// What becomes of rows that are followed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// They go.
-    Goes,
-    /// They would have to go.
-    Blocks,
+    effects: Vec<Change>,
 }
 
 impl Consequences {
@@ -56,76 +33,28 @@ impl Consequences {
     /// # Errors
     /// The database's own.
     pub fn of(all: &[Going], going: &HashSet<String>, context: &mut Context) -> Result<Self> {
-        let mut found = Self::default();
-        let mut seen = going.clone();
-        for Going { entity, rows, way } in all {
-            found.follow(*entity, rows, way, Fate::Goes, &mut seen, context)?;
-        }
-        Ok(found)
+        let mut told = Self::default();
+        let catalog = Arc::clone(context.session.catalog());
+        context.session.referring(all, going, true, &mut |found| {
+            let count = found.rows.len();
+            match found.fate {
+                Fate::Goes => add(&mut told.deleted, found.entity, count),
+                Fate::Emptied => add(&mut told.emptied, found.entity, count),
+                Fate::Forbids => add(&mut told.blocking, found.entity, count),
+                Fate::Behind => {}
+            }
+            let blocks = matches!(found.fate, Fate::Forbids | Fate::Behind);
+            if blocks && found.key.on_delete == ReferentialAction::Restrict && found.named {
+                told.needed.push(found.way.to_vec());
+            }
+            told.effects.extend(effects_of(found, &catalog));
+        })?;
+        Ok(told)
     }
 
-    fn follow(
-        &mut self,
-        entity: EntityId,
-        rows: &[Vec<Value>],
-        way: &[String],
-        fate: Fate,
-        seen: &mut HashSet<String>,
-        context: &mut Context,
-    ) -> Result<()> {
-        let catalog = Arc::clone(context.session.catalog());
-        let referring: Vec<(EntityId, ForeignKey)> = catalog
-            .iter()
-            .flat_map(|(id, model)| model.foreign_keys.iter().map(move |key| (id, key.clone())))
-            .filter(|(_, key)| key.to == entity)
-            .collect();
-        for (id, key) in referring {
-            let mut children = Vec::new();
-            for batch in rows.chunks(BATCH) {
-                let select = referring_rows(id, &key, batch, &catalog);
-                context.session.query(&select, &mut |cells| {
-                    children.push(cells.iter().map(|cell| cell.to_value()).collect::<Vec<Value>>());
-                    Ok(true)
-                })?;
-            }
-            // A row that goes already is counted once; one that refers to itself goes with itself.
-            children.retain(|row| !seen.contains(&identity(id, row, &catalog)));
-            if children.is_empty() {
-                continue;
-            }
-            let count = children.len();
-            let fate = match (key.on_delete, fate) {
-                (ReferentialAction::SetNull | ReferentialAction::SetDefault, Fate::Goes) => {
-                    add(&mut self.emptied, id, count);
-                    continue;
-                }
-                (ReferentialAction::SetNull | ReferentialAction::SetDefault, Fate::Blocks) => continue,
-                (ReferentialAction::Cascade, Fate::Goes) => {
-                    add(&mut self.deleted, id, count);
-                    Fate::Goes
-                }
-                (ReferentialAction::Restrict, Fate::Goes) => {
-                    add(&mut self.blocking, id, count);
-                    Fate::Blocks
-                }
-                (_, Fate::Blocks) => Fate::Blocks,
-            };
-            let name = catalog
-                .get(entity)
-                .relationships
-                .iter()
-                .find(|way| !way.owning && way.link.is_none() && way.to == id && way.remote == key.columns)
-                .map(|way| way.name.clone());
-            let way: Vec<String> = way.iter().cloned().chain(name.clone()).collect();
-            if fate == Fate::Blocks && key.on_delete == ReferentialAction::Restrict && name.is_some() {
-                self.needed.push(way.clone());
-            }
-            seen.extend(children.iter().map(|row| identity(id, row, &catalog)));
-            if way.len() < DEPTH {
-                self.follow(id, &children, &way, fate, seen, context)?;
-            }
-        }
-        Ok(())
+    /// What the database will do, as changes for reads.
+    pub fn take_effects(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.effects)
     }
 
     /// Refuses what the database would refuse, with the way out: the command itself with what it lacks.
@@ -220,66 +149,11 @@ pub fn listed(counts: &[(EntityId, usize)], catalog: &Catalog) -> String {
     parts.join(" and ")
 }
 
-/// A row's identity among all tables.
-pub fn identity(entity: EntityId, row: &[Value], catalog: &Catalog) -> String {
-    let model = catalog.get(entity);
-    let key: Vec<&Value> =
-        if model.key.is_empty() { row.iter().collect() } else { model.key.iter().map(|at| &row[*at]).collect() };
-    format!("{entity:?}{key:?}")
-}
-
-/// All columns of the rows that refer to some rows by a foreign key.
-fn referring_rows(id: EntityId, key: &ForeignKey, rows: &[Vec<Value>], catalog: &Catalog) -> Select {
-    let alias = Alias(0);
-    let model = catalog.get(id);
-    let column = |at: usize| Expr::Column(ColumnRef { alias, entity: id, column: at });
-    let value = |at: usize, row: &[Value], to: usize| Expr::Value(row[to].clone(), model.columns[at].data_type.clone());
-    let filter = match (key.columns.as_slice(), key.to_columns.as_slice()) {
-        ([at], [to]) => Expr::In(Box::new(column(*at)), rows.iter().map(|row| value(*at, row, *to)).collect()),
-        _ => Expr::Or(
-            rows.iter()
-                .map(|row| {
-                    let pairs = key.columns.iter().zip(&key.to_columns);
-                    Expr::And(
-                        pairs
-                            .map(|(at, to)| {
-                                Expr::Compare(Box::new(column(*at)), CompareOp::Eq, Box::new(value(*at, row, *to)))
-                            })
-                            .collect(),
-                    )
-                })
-                .collect(),
-        ),
-    };
-    let columns = model
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, known)| Output {
-            expr: column(at),
-            column: HeaderColumn { name: known.name.clone(), data_type: known.data_type.clone(), masked: false },
-        })
-        .collect();
-    select(id, columns, Some(filter))
-}
-
-fn select(entity: EntityId, columns: Vec<Output>, filter: Option<Expr>) -> Select {
-    Select {
-        from: From { entity, alias: Alias(0), joins: Vec::new() },
-        columns,
-        filter,
-        group_by: Vec::new(),
-        distinct: false,
-        order: Vec::new(),
-        limit: None,
-        offset: None,
-    }
-}
-
 /// How many rows a table has, with what is staged.
 pub fn total(entity: EntityId, context: &mut Context) -> Result<usize> {
     let column = HeaderColumn { name: "count".into(), data_type: DataType::Int(64), masked: false };
-    let select = select(entity, vec![Output { expr: Expr::Aggregate(Function::Count, None), column }], None);
+    let from = From { entity, alias: Alias(0), joins: Vec::new() };
+    let select = Select::new(from, vec![Output { expr: Expr::Aggregate(Function::Count, None), column }]);
     let mut total = 0;
     context.session.query(&select, &mut |cells| {
         if let crate::model::Cell::Int(number) = cells[0] {

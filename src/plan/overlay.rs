@@ -104,6 +104,9 @@ impl Overlay {
     /// Takes in new values for the row that has this key now. A row that is gone stays so.
     pub fn update(&mut self, entity: EntityId, key: &[Value], set: &[(usize, Value)], catalog: &Catalog) {
         let columns = &catalog.get(entity).key;
+        if columns.is_empty() {
+            return self.unnamed(entity, catalog, |events| events.update = true);
+        }
         let old = packed_key(key, entity, catalog);
         let moves = set.iter().any(|(column, _)| columns.contains(column));
         let new = moves.then(|| {
@@ -131,10 +134,20 @@ impl Overlay {
 
     /// Takes in that the row that has this key now goes.
     pub fn delete(&mut self, entity: EntityId, key: &[Value], catalog: &Catalog) {
+        if catalog.get(entity).key.is_empty() {
+            return self.unnamed(entity, catalog, |events| events.delete = true);
+        }
         let key = packed_key(key, entity, catalog);
         let staged = self.staged(entity, catalog);
         staged.events.delete = true;
         staged.bury(&key);
+    }
+
+    /// Takes in that rows change which nobody can name.
+    fn unnamed(&mut self, entity: EntityId, catalog: &Catalog, event: impl FnOnce(&mut Events)) {
+        let staged = self.staged(entity, catalog);
+        event(&mut staged.events);
+        staged.unknown = true;
     }
 
     /// Whether nothing is staged.
@@ -291,7 +304,7 @@ impl Staged {
         self.events
     }
 
-    /// Whether there are new rows of which not all is known.
+    /// Whether there are rows of which not all is known, or which cannot be named.
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
         self.unknown

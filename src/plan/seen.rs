@@ -137,7 +137,7 @@ pub fn reading(select: &Select, overlay: &Overlay, quirks: &[Quirk], catalog: &C
             return Reading::Applied(format!("{} is a view", title(*entity)));
         }
         if let Some(from) = reach.followers.get(entity) {
-            return Reading::Applied(format!("{} follow changed keys of {}", title(*entity), title(*from)));
+            return Reading::Applied(format!("{} follow {}", title(*entity), title(*from)));
         }
     }
     if !tables.iter().any(|entity| overlay.get(*entity).is_some()) {
@@ -146,7 +146,7 @@ pub fn reading(select: &Select, overlay: &Overlay, quirks: &[Quirk], catalog: &C
     for (alias, entity, _) in &names.tables {
         let Some(staged) = overlay.get(*entity) else { continue };
         if staged.is_unknown() {
-            return Reading::Applied(format!("not all values of new {} are known", title(*entity)));
+            return Reading::Applied(format!("not all of what is staged for {} is known", title(*entity)));
         }
         let columns = &catalog.get(*entity).columns;
         let computed = |column: &usize| columns[*column].generated;
@@ -162,7 +162,7 @@ pub fn reading(select: &Select, overlay: &Overlay, quirks: &[Quirk], catalog: &C
 /// The tables that what is staged changes, by itself or by foreign keys' actions.
 struct Reach {
     tables: BTreeMap<EntityId, Events>,
-    /// Tables whose rows follow changed keys, which nobody has worked out, and whose keys those are.
+    /// Tables whose rows follow changed keys, or take defaults, which nobody has worked out; and the tables that they follow.
     followers: BTreeMap<EntityId, EntityId>,
 }
 
@@ -178,6 +178,9 @@ impl Reach {
             for (other, model) in catalog.iter() {
                 for key in model.foreign_keys.iter().filter(|key| key.to == entity) {
                     let mut follows = Events::default();
+                    if events.delete && key.on_delete == ReferentialAction::SetDefault {
+                        reach.followers.entry(other).or_insert(entity);
+                    }
                     if events.delete {
                         follows.delete = key.on_delete == ReferentialAction::Cascade;
                         follows.update = !follows.delete && key.on_delete != ReferentialAction::Restrict;

@@ -66,6 +66,7 @@ impl Session {
     /// Replaces the journal as one step that `undo` takes back.
     pub(super) fn edit(&mut self, entries: Vec<Entry>) -> Result<()> {
         self.journal.edit(entries);
+        self.renew_effects()?;
         self.replay()
     }
 

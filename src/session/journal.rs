@@ -85,8 +85,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Takes changes out, by their places. What the database would do because of them is worked out anew by whoever
-    /// needs it: where any is taken out, nothing is said of it.
+    /// Takes changes out, by their places. What the database would do because of the others is to be worked out anew.
     pub fn take_out(&mut self, places: &std::collections::BTreeSet<usize>) {
         if places.is_empty() {
             return;
@@ -96,9 +95,7 @@ impl Entry {
             at += 1;
             !places.contains(&(at - 1))
         });
-        if self.changes.is_empty() {
-            self.effects.clear();
-        }
+        self.effects.clear();
     }
 }
 
@@ -271,6 +268,14 @@ impl Journal {
         entries.retain(|entry| !entry.changes.is_empty());
         self.written();
         self.steps.entries = entries;
+    }
+
+    /// Says what the database will do because of an entry.
+    pub fn set_effects(&mut self, at: usize, effects: Vec<Change>) {
+        if let Some(entry) = self.steps.entries.get_mut(at) {
+            entry.effects = effects;
+            self.generation += 1;
+        }
     }
 
     /// Puts other entries in place of all, as one step that `undo` takes back.

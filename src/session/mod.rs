@@ -4,6 +4,7 @@
 
 mod commit;
 mod conflict;
+pub mod effects;
 mod explain;
 mod flush;
 mod history;
@@ -195,7 +196,7 @@ impl Session {
             (Hold::Yes, Mode::Script) => Mode::Script,
             (Hold::Yes, _) => Mode::Held,
         };
-        Ok(())
+        self.renew_effects()
     }
 
     /// How long locks of others are waited for while a change is tried out, or staged changes are applied for a read.

@@ -22,19 +22,23 @@ impl Session {
     /// What the database objects to; nothing is staged then.
     #[doc(hidden)]
     pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
-        self.stage_with(changes, Vec::new(), place)
+        self.stage_with(changes, None, place)
     }
 
-    /// [`Session::stage`], with what the database will do because of the changes.
+    /// [`Session::stage`], with what the database will do because of the changes, where that is known.
     ///
     /// # Errors
     /// As there.
     pub(crate) fn stage_with(
         &mut self,
         changes: Vec<Change>,
-        effects: Vec<Change>,
+        effects: Option<Vec<Change>>,
         place: Option<Place>,
     ) -> Result<&Entry> {
+        let effects = match effects {
+            Some(known) if self.mode != Mode::Script => known,
+            _ => self.effects(&changes)?,
+        };
         let mut entry = Entry { number: self.journal.next_number(), place, changes, effects };
         match self.mode {
             Mode::Prompt => self.try_alone(&mut entry.changes)?,
@@ -294,6 +298,7 @@ impl Session {
             self.keep_safe(recovery::Keeper::rewrite)?;
             left.remove()?;
         }
+        self.renew_effects()?;
         Ok(count)
     }
 

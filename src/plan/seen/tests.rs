@@ -124,7 +124,7 @@ fn keys_that_others_follow() {
     let world = world(ReferentialAction::Cascade);
     let overlay = world.updated(world.users, 0);
     assert_eq!(world.reads(world.users, &overlay, &[]), "Overlay");
-    assert_eq!(world.reads(world.posts, &overlay, &[]), "posts follow changed keys of users");
+    assert_eq!(world.reads(world.posts, &overlay, &[]), "posts follow users");
     // Only what is referred to is followed.
     assert_eq!(world.reads(world.posts, &world.updated(world.users, 2), &[]), "Plain");
 }
@@ -139,5 +139,5 @@ fn values_that_nobody_knows() {
     overlay.insert(world.comments, Some(&row[..1]), &row, &world.catalog);
     assert_eq!(world.reads(world.comments, &overlay, &[]), "Overlay");
     overlay.insert_unknown(world.comments, &world.catalog);
-    assert_eq!(world.reads(world.comments, &overlay, &[]), "not all values of new comments are known");
+    assert_eq!(world.reads(world.comments, &overlay, &[]), "not all of what is staged for comments is known");
 }
