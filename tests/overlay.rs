@@ -747,6 +747,13 @@ fn what_a_delete_takes_along_is_seen_on_sqlite() {
 fn what_a_delete_takes_along_is_seen_on_postgres() {
     if common::postgres::is_there() {
         let url = common::postgres::database(std::path::Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
-        effects_are_seen(Box::new(diesel_shell::database::postgres::PgStore::open(&url, false).unwrap()));
+        effects_are_seen(Box::new(
+            diesel_shell::database::postgres::PgStore::open(
+                &url,
+                false,
+                diesel_shell::database::network::Network::default(),
+            )
+            .unwrap(),
+        ));
     }
 }

@@ -58,6 +58,7 @@ pub struct Referring<'r> {
 }
 
 /// A row's identity among all tables.
+#[must_use]
 pub fn identity(entity: EntityId, row: &[Value], catalog: &Catalog) -> String {
     let model = catalog.get(entity);
     let key: Vec<&Value> =
@@ -146,6 +147,7 @@ fn has_effects(entity: EntityId, catalog: &Catalog) -> bool {
 }
 
 /// What becomes of rows as changes. What a default gives is not known: see [`crate::plan::seen::reading`].
+#[must_use]
 pub fn effects_of(found: &Referring<'_>, catalog: &Catalog) -> Vec<Change> {
     let entity = found.entity;
     let key = |row: &Vec<Value>| catalog.get(entity).key.iter().map(|at| row[*at].clone()).collect();
@@ -229,18 +231,16 @@ fn referring_rows(id: EntityId, key: &ForeignKey, rows: &[Vec<Value>], catalog: 
     let column = |at: usize| Box::new(Expr::Column(ColumnRef { alias, entity: id, column: at }));
     let value = |at: usize, row: &[Value], to: usize| Expr::Value(row[to].clone(), model.columns[at].data_type.clone());
     let mut select = Select::all(id, catalog);
-    select.filter = Some(match (key.columns.as_slice(), key.to_columns.as_slice()) {
-        ([at], [to]) => Expr::In(column(*at), rows.iter().map(|row| value(*at, row, *to)).collect()),
-        _ => {
-            let same = |row: &Vec<Value>| {
-                let pairs = key.columns.iter().zip(&key.to_columns);
-                let equal = |(at, to): (&usize, &usize)| {
-                    Expr::Compare(column(*at), CompareOp::Eq, Box::new(value(*at, row, *to)))
-                };
-                Expr::And(pairs.map(equal).collect())
-            };
-            Expr::Or(rows.iter().map(same).collect())
-        }
+    select.filter = Some(if let ([at], [to]) = (key.columns.as_slice(), key.to_columns.as_slice()) {
+        Expr::In(column(*at), rows.iter().map(|row| value(*at, row, *to)).collect())
+    } else {
+        let same = |row: &Vec<Value>| {
+            let pairs = key.columns.iter().zip(&key.to_columns);
+            let equal =
+                |(at, to): (&usize, &usize)| Expr::Compare(column(*at), CompareOp::Eq, Box::new(value(*at, row, *to)));
+            Expr::And(pairs.map(equal).collect())
+        };
+        Expr::Or(rows.iter().map(same).collect())
     });
     select
 }
