@@ -218,6 +218,11 @@ pub trait Store {
         Ok(Fate::Unknown("this database cannot say what became of a transaction".into()))
     }
 
+    /// What tells this database from every other, by its server's own word; none where there is no server to say it.
+    fn place(&mut self) -> Option<String> {
+        None
+    }
+
     /// Lets the database refuse every write from now on.
     ///
     /// # Errors

@@ -215,24 +215,22 @@ proptest! {
         rows in proptest::collection::vec((value(), value(), proptest::option::of(0_usize..8)), 0..8)
     ) {
         const SCHEMA: &str = ".sql create table item (id integer primary key, a, b, parent_id int references item)\n\
-             .sql create table tag (name text primary key, item_id int references item)\n";
+             .sql create table tag (name text primary key, item_id int references item);\ncommit\n";
         let shell = Shell::new();
         let mut script = String::from(SCHEMA);
         for (index, (a, b, _)) in rows.iter().enumerate() {
-            // `.sql` is one line: line ends are spelled out.
-            let (a, b) = (a.replace('\n', "'||char(10)||'"), b.replace('\n', "'||char(10)||'"));
-            script.push_str(&format!(".sql insert into item (id, a, b) values ({}, {a}, {b})\n", index + 1));
+            script.push_str(&format!(".sql insert into item (id, a, b) values ({}, {a}, {b});\n", index + 1));
         }
         for (index, (_, _, parent)) in rows.iter().enumerate() {
             if let Some(parent) = parent.filter(|parent| *parent < rows.len()) {
-                script.push_str(&format!(".sql update item set parent_id = {} where id = {}\n", parent + 1, index + 1));
-                script.push_str(&format!(".sql insert into tag values ('t{index}', {})\n", index + 1));
+                script.push_str(&format!(".sql update item set parent_id = {} where id = {};\n", parent + 1, index + 1));
+                script.push_str(&format!(".sql insert into tag values ('t{index}', {});\n", index + 1));
             }
         }
-        shell.run(&["one.db", "--create", "-q"], &script).ok();
+        shell.run(&["one.db", "--create", "-q"], script + "commit\n").ok();
         let everything = "select id, typeof(a), quote(a), typeof(b), quote(b), parent_id from item order by id";
         let read = |name: &str| {
-            let items = shell.run(&[name, "-q", "--mode", "csv"], format!(".sql {everything}\nlist tags order by name")).ok();
+            let items = shell.run(&[name, "-q", "--mode", "csv"], format!(".sql {everything};\nlist tags order by name")).ok();
             items.stdout
         };
         for (flag, copy) in [("", "two.db"), (" --sql", "three.db")] {

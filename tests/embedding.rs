@@ -711,7 +711,7 @@ fn migrations_are_written_from_the_registered_models() {
     let script = "add user username=john email=nowhere\ncommit";
     assert!(run(shell(40), script).1.contains("an_address"), "the check is there");
     let script = "add user username=john email=j@x\nadd post title=t content=c date_posted='2026-11-21 10:00:00' author=john\n\
-        commit\nget user john\n.sql delete from users\ncount posts";
+        commit\nget user john\n.sql delete from users;\ncommit\ncount posts";
     let (output, messages, status) = run(shell(40), script);
     assert_eq!(status, 0, "{messages}");
     assert!(output.contains('!') && output.ends_with("0\n"), "{output}");

@@ -145,3 +145,129 @@ fn rust_code_from_a_hostile_schema_is_definitions_and_comments() {
     let file = syn::parse_file(&code).unwrap();
     assert!(file.items.iter().all(|item| matches!(item, syn::Item::Macro(_))), "{code}");
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::common::{Shell, both, on_postgres};
+
+    const TABLES: &str = ".sql create type mood as enum ('sad', 'ok');\n\
+        .sql create table person (id serial primary key, name varchar(40) not null unique, code char(3), \
+         mood mood, born date, boss_id integer references person (id), n smallint check (n in (1, 2, 3)), note text, \
+         at timestamptz, tags text[], data jsonb, raw bytea);\n\
+        .sql create index person_code on person (code) where n > 1;\n\
+        .sql create view names as select name from person;\n\
+        commit\n\
+        add person name=ann code=abc mood=ok born=2000-01-01 n=1 note=x at='2026-01-01 00:00:00+00'\n\
+        add person name=bob n=2 boss_id=1\n\
+        commit\n";
+
+    /// What somebody who may create things in a schema puts in the way of whoever looks: functions, operators, aggregates and
+    /// types with the names of PostgreSQL's own, for every pair of types. Each says so when it runs.
+    const PLANTED: &str = r#"do $plant$
+declare
+    kinds text[] := array['varchar', 'pg_catalog.text', 'pg_catalog.name', '"char"', 'bpchar', 'int2', 'int4', 'int8', 'pg_catalog.oid',
+        'pg_catalog.regclass', 'pg_catalog.bool', 'float8', 'pg_catalog.date', 'pg_catalog.timestamptz', 'pg_catalog.bytea',
+        'pg_catalog.jsonb'];
+    signatures text[] := array['array_length(pg_catalog.int2[], int4)', 'unnest(pg_catalog.int2[])', 'unnest(pg_catalog.text[])',
+        'format(pg_catalog.text, pg_catalog.text, pg_catalog.name, pg_catalog.name, pg_catalog.text)', 'format(pg_catalog.text, pg_catalog.text, pg_catalog.text)',
+        'rtrim(pg_catalog.text, pg_catalog.text)', 'current_schema()', 'current_database()', 'pg_backend_pid()', 'pg_get_constraintdef(pg_catalog.oid)',
+        'pg_get_expr(pg_node_tree, pg_catalog.oid)', 'format_type(pg_catalog.oid, int4)', 'to_regclass(pg_catalog.text)',
+        'length(varchar)', 'length(pg_catalog.text)', 'length(bpchar)', 'substr(varchar, int4, int4)', 'substr(pg_catalog.text, int4, int4)',
+        'strpos(varchar, pg_catalog.text)', 'strpos(pg_catalog.text, pg_catalog.text)', 'nextval(pg_catalog.regclass)',
+        'pg_get_serial_sequence(pg_catalog.text, pg_catalog.text)', 'generate_series(int4, int8)', 'generate_series(int8, int8)',
+        'current_setting(pg_catalog.text)', 'set_config(pg_catalog.text, pg_catalog.text, pg_catalog.bool)', 'pg_current_xact_id()',
+        'pg_xact_status(xid8)', 'concat(pg_catalog.text)', 'pg_control_system()'];
+    sign pg_catalog.text; a pg_catalog.text; b pg_catalog.text; op pg_catalog.text;
+begin
+    foreach sign in array signatures loop
+        execute pg_catalog.format('create function public.%s returns pg_catalog.text language plpgsql as $f$ begin raise exception %L; end $f$', sign, 'planted function ' || sign);
+    end loop;
+    foreach a in array kinds loop
+        execute pg_catalog.format('create function public.step(int8, %s) returns int8 language plpgsql as $f$ begin raise exception ''planted aggregate''; end $f$', a);
+        execute pg_catalog.format('create aggregate public.count(%s) (sfunc = public.step, stype = int8)', a);
+        execute pg_catalog.format('create aggregate public.max(%s) (sfunc = public.step, stype = int8)', a);
+        execute pg_catalog.format('create aggregate public.sum(%s) (sfunc = public.step, stype = int8)', a);
+        foreach b in array kinds loop
+            execute pg_catalog.format('create function public.planted(%s, %s) returns pg_catalog.bool language plpgsql as $f$ begin raise exception ''planted operator''; end $f$', a, b);
+            foreach op in array array['=', '<>', '<', '<=', '>', '>=', '~~', '~~*', '!~', '~', '+', '-', '||'] loop
+                execute pg_catalog.format('create operator public.%s (leftarg = %s, rightarg = %s, function = public.planted)', op, a, b);
+            end loop;
+        end loop;
+    end loop;
+    create function public.refuse() returns pg_catalog.bool language plpgsql as $f$ begin raise exception 'planted type'; end $f$;
+    foreach a in array array['text', 'oid', 'regclass', 'int2', 'name', 'date', 'timestamptz', 'uuid', 'json', 'bool', 'xid8', 'bytea'] loop
+        execute pg_catalog.format('create domain public.%I as pg_catalog.%I check (public.refuse())', a, a);
+    end loop;
+end $plant$;
+"#;
+
+    #[test]
+    fn nothing_planted_in_postgresql_is_called() {
+        both(|| {
+            if !on_postgres() {
+                return;
+            }
+            for path in ["\"$user\", public", "public, pg_catalog"] {
+                let shell = Shell::new();
+                shell.script(TABLES).ok();
+                let name = shell.url().unwrap();
+                let name = name.split('?').next().unwrap().rsplit('/').next().unwrap();
+                shell
+                    .script(format!(
+                        ".sql {PLANTED}\ncommit\n.sql alter database {name} set search_path = {path};\ncommit"
+                    ))
+                    .ok();
+                // They do run where they are called.
+                shell.script(".sql select name = 'ann'::varchar from person;").fails(1).stderr_has("planted operator");
+                for command in [
+                    ".tables",
+                    ".models",
+                    ".schema",
+                    ".schema person",
+                    ".reload",
+                    "db schema",
+                    "db status",
+                    "db check",
+                    "list people",
+                    "count people",
+                    "list names",
+                    "person ann",
+                    "person 1",
+                    "list people where name = ann and code = abc",
+                    "list people where name in (ann, bob) and n between 1 and 2",
+                    "list people where name like 'a%' or note ilike 'X' or name contains n",
+                    "list people where name starts with a or name ends with n",
+                    "list people where mood = ok and born >= 1999-01-01 and at > '2020-01-01 00:00:00+00'",
+                    "list people where boss.name = ann show name, boss.name",
+                    "list people with boss",
+                    "list people order by name desc limit 1",
+                    "max name of people",
+                    "sum n of people by code",
+                    ".explain list people where name = ann",
+                    ".dump",
+                    ".dump --sql",
+                ] {
+                    for flags in [&[][..], &["--read-only"], &["--sandbox"]] {
+                        let run = shell.run(&[flags, &["-c", command]].concat(), "");
+                        assert!(!run.stderr.contains("planted"), "{path}: {command} {flags:?}\n{}", run.stderr);
+                        assert!(
+                            run.status == 0 || command.starts_with("db "),
+                            "{path}: {command} {flags:?}\n{}",
+                            run.stderr
+                        );
+                    }
+                }
+                // What is changed is found by PostgreSQL's own operators, too.
+                shell
+                    .script(
+                        ".set hold off\nadd person name=cyd n=3\nset person ann note=y n=2\n\
+                         set people where name = bob note=z\n\
+                         count people where boss.name = ann or name = cyd\nlist people where n in (2, 3) show name, boss.name\n\
+                         commit\nset person cyd code=xyz\ndelete person cyd\ncommit\ncount people",
+                    )
+                    .ok()
+                    .stderr_lacks("planted");
+            }
+        });
+    }
+}

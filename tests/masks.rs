@@ -23,7 +23,7 @@ fn accounts() -> Shell {
     let tables = format!(
         ".sql create table users (id {key}, name text not null, api_key text unique, jwt_secret text, private_key {bytes}, \
          hide_passwords boolean not null, password_iterations integer not null, note text)\n\
-         .sql create table sessions (session_key varchar(40) primary key, user_id integer references users (id))\n"
+         .sql create table sessions (session_key varchar(40) primary key, user_id integer references users (id));\ncommit\n"
     );
     shell.run(&create, tables).ok();
     shell
@@ -213,7 +213,7 @@ fn errors_of_the_database_say_nothing_of_what_is_masked() {
                      .sql create unique index on users (name)\n\
                      .sql create function complain() returns trigger language plpgsql as $$ begin if new.note = 'loud' then \
                        raise exception 'no %, no', new.api_key using detail = new.api_key, hint = new.api_key; end if; return new; end $$\n\
-                     .sql create trigger complain before update on users for each row execute function complain()\n",
+                     .sql create trigger complain before update on users for each row execute function complain();\ncommit\n",
                 )
                 .ok();
             // The failing row is not shown, the check is.
@@ -231,7 +231,7 @@ fn errors_of_the_database_say_nothing_of_what_is_masked() {
             shell
                 .script(
                     ".sql create trigger complain before update on users when new.note = 'loud' begin \
-                     select raise(abort, 'no, no'); end\n",
+                     select raise(abort, 'no, no'); end;\ncommit\n",
                 )
                 .ok();
             keeps(
@@ -250,7 +250,7 @@ fn a_masked_column_names_no_record() {
     shell
         .run(
             &["--create"],
-            ".sql create table users (id integer primary key, token text not null unique, name text)\nadd user token=xyzzy name=ann\ncommit",
+            ".sql create table users (id integer primary key, token text not null unique, name text);\nadd user token=xyzzy name=ann\ncommit",
         )
         .ok();
     keeps(&shell.script("user 1\nset user 1 name=bob\nstatus\ndiff\n.schema user").fails(3));

@@ -969,8 +969,8 @@ fn registered_models_are_compared() {
     both(|| {
         let shell = Shell::seeded();
         shell.run(&["db", "check"], "").ok().stderr_has("models and database are the same");
-        shell.script(".sql drop index ix_posts_user_id\n").ok();
-        shell.script(".sql create table visits (n integer)\n").ok();
+        shell.script(".sql drop index ix_posts_user_id;\ncommit\n").ok();
+        shell.script(".sql create table visits (n integer);\ncommit\n").ok();
         shell
             .run(&["db", "check"], "")
             .fails(1)

@@ -15,7 +15,7 @@ const SCHEMA: &str = ".sql create table member (id integer primary key autoincre
     mail text unique, n int, boss_id int references member(id))\n\
     .sql create table note (id integer primary key autoincrement, body text not null, \
     member_id int not null references member(id))\n\
-    .sql create table mark (name text primary key, member_id int references member(id) on delete cascade)\n";
+    .sql create table mark (name text primary key, member_id int references member(id) on delete cascade);\ncommit\n";
 
 /// One line of a script.
 fn line() -> impl Strategy<Value = String> {
@@ -74,7 +74,7 @@ fn faults(run: &Run, every: usize) -> Vec<usize> {
 /// A script whose lines are sent together, and one whose lines are sent one by one.
 fn scripts(lines: &[&String]) -> (String, String) {
     let together: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let alone: String = lines.iter().map(|line| format!("{line}\n.sql select 1 where 1 = 0\n")).collect();
+    let alone: String = lines.iter().map(|line| format!("{line}\n.sql select 1 where 1 = 0;\n")).collect();
     (together + "commit\n", alone + "commit\n")
 }
 
@@ -181,7 +181,7 @@ fn triggers_have_their_say() {
     let shell = Shell::new();
     let schema = ".sql create table member (id integer primary key, name text not null unique, n int, note text)\n\
         .sql create trigger shout after insert on member begin \
-        update member set note = upper(new.note), name = lower(new.name) where id = new.id; end\n";
+        update member set note = upper(new.note), name = lower(new.name) where id = new.id; end;\ncommit\n";
     shell.run(&["t.db", "--create", "-q"], schema).ok();
     shell
         .run(

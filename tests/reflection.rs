@@ -9,8 +9,8 @@ use common::Shell;
 /// A SQLite database made by SQL, and the shell on it.
 fn sqlite(sql: &[&str]) -> Shell {
     let shell = Shell::new();
-    let script: String = sql.iter().map(|statement| format!(".sql {statement}\n")).collect();
-    shell.run(&["x.db", "--create"], script).ok();
+    let script: String = sql.iter().map(|statement| format!(".sql {statement};\n")).collect();
+    shell.run(&["x.db", "--create"], script + "commit\n").ok();
     shell.with("x.db").with("--mode=csv")
 }
 
@@ -108,7 +108,9 @@ fn a_change_of_schema_by_another_program_is_noticed() {
     std::io::Write::write_all(&mut stdin, b".mode list\ncount a\n").unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-    shell.script(".sql create table later (id integer primary key)\n.sql alter table a add column x int").ok();
+    shell
+        .script(".sql create table later (id integer primary key);\n.sql alter table a add column x int;\ncommit")
+        .ok();
     std::io::Write::write_all(&mut stdin, b"count later\nadd a x=1\nlist a show x\nrollback\n").unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
@@ -117,7 +119,7 @@ fn a_change_of_schema_by_another_program_is_noticed() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!((line.as_str(), rest.as_str()), ("0\n", "0\n1\n"), "{stderr}");
     assert!(stderr.contains("the schema was changed by another program"), "{stderr}");
-    shell.script(".sql create table again (id int)\ncount again\n.reload").ok().stderr_has("models");
+    shell.script(".sql create table again (id int);\ncount again\n.reload\ncommit").ok().stderr_has("models");
 }
 
 #[cfg(feature = "postgres")]
@@ -145,7 +147,7 @@ mod postgres {
                       m mood default 'ok', tags text[], data jsonb, js json, u uuid, price numeric(10,2), raw bytea, \
                       span interval, at timestamptz, d date, t time, ok bool not null default true, p posint, pt point, \
                       x xml, r real, full_name text generated always as (name || '!') stored, boss_id int references people, \
-                      net inet, rng int4range, small smallint, big bigint)\n\
+                      net inet, rng int4range, small smallint, big bigint);\n\
                      add people name=ann m=happy tags='{a,\"b c\"}' data='{\"x\": [1, 2]}' js='{\"a\":1}' \
                       u=52e8ce07-1c3a-4897-9ccf-7841ca980947 price=12.50 raw=x'00ff' span='1 day 02:00' \
                       at='2026-11-21 10:03:00+02' d=2026-11-21 t=10:03 p=5 pt='(1,2)' x='<a/>' r=1.1 net='10.0.0.1/8' \
@@ -223,7 +225,7 @@ mod postgres {
                      .sql create view names as select name from people\n\
                      .sql create materialized view mv as select 1 as n\n\
                      .sql create table gone (a int, b int, c int unique)\n\
-                     .sql alter table gone drop column b",
+                     .sql alter table gone drop column b;\ncommit",
                 )
                 .ok();
             for (command, expected) in [
@@ -256,7 +258,7 @@ mod postgres {
         there(|shell| {
             shell.script("add user username=john email=j@x\ncommit").ok();
             // A script kills its own backend from inside; what is staged is sent again.
-            let kill = ".sql select pg_terminate_backend(pg_backend_pid())";
+            let kill = ".sql select pg_terminate_backend(pg_backend_pid());";
             let run = shell.run(
                 &["--on-error", "continue"],
                 format!("add user username=zoe email=z@x\n{kill}\ncommit\ncount users\n"),
@@ -274,7 +276,7 @@ mod postgres {
                  .sql create function trouble() returns trigger language plpgsql as $$ begin \
                   if nextval('once') = 1 then {what}; end if; return null; end $$\n\
                  .sql create constraint trigger trouble after insert on users deferrable initially deferred \
-                  for each row execute function trouble()"
+                  for each row execute function trouble();\ncommit"
             ))
             .ok();
     }
@@ -321,9 +323,9 @@ fn ctrl_c_stops_a_query_within_200_milliseconds() {
     common::both(|| {
         let shell = Shell::seeded();
         let slow = if common::on_postgres() {
-            ".sql select count(*) from generate_series(1, 10000000000)"
+            ".sql select count(*) from generate_series(1, 10000000000);"
         } else {
-            ".sql with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
+            ".sql with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n;"
         };
         let mut child = shell
             .command()

@@ -89,7 +89,7 @@ fn a_second_writer_is_never_kept_waiting() {
             // Another process writes the same table, with no time to wait for a lock.
             for n in 0..10 {
                 let hurry = if on_postgres() { "set lock_timeout = 1" } else { "pragma busy_timeout = 0" };
-                shell.script(format!(".sql {hurry}\nadd user username=o{n} email=o{n}@x\ncommit")).ok();
+                shell.script(format!(".sql {hurry};\nadd user username=o{n} email=o{n}@x\ncommit")).ok();
             }
             let after = terminal.line("count users");
             assert_eq!(number(&after), 112, "{after}");
@@ -360,7 +360,7 @@ fn the_prompt_and_the_questions() {
         assert!(terminal.line("add user username=a email=a@x").contains("[prod](sandbox)*1> "));
         terminal.says("commit", "this is a sandbox");
         terminal.says("commit --dry-run", "would be committed: 1 added");
-        terminal.says(".sql delete from posts", "rolled back: this is a sandbox");
+        terminal.says(".sql delete from posts;", "rolled back: this is a sandbox");
         terminal.says("count posts", "2");
         terminal.leave();
         shell.script("count users").ok().stdout("2\n");
@@ -415,7 +415,7 @@ fn consequences_come_first() {
              .sql insert into buyer values (1, 'ann')\n\
              .sql insert into orders values (1, 1), (2, 1)\n\
              .sql insert into line values (1, 1), (2, 1), (3, 2)\n\
-             .sql insert into note values (1, 1)\n",
+             .sql insert into note values (1, 1);\ncommit\n",
             )
             .ok();
         shell
@@ -525,8 +525,8 @@ fn hold_on_is_the_classic_way() {
         } else {
             ("pragma busy_timeout = 50", "another program is writing")
         };
-        let theirs = ".sql insert into users (username, email) values ('zoe', 'other')";
-        shell.script(format!(".sql {hurry}\n{theirs}")).fails(1).stderr_has(objection);
+        let theirs = ".sql insert into users (username, email) values ('zoe', 'other');";
+        shell.script(format!(".sql {hurry};\n{theirs}")).fails(1).stderr_has(objection);
         terminal.says("count users", "3");
         terminal.says("commit", "committed: 1 added");
         terminal.leave();

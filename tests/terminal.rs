@@ -280,7 +280,7 @@ fn ctrl_c_stops_a_query_and_leaves_the_session() {
     session.send_line("add user username=zoe email=z@x").unwrap();
     session.expect("microblog*1> ").unwrap();
     session
-        .send_line(".sql with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n")
+        .send_line(".sql with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n;")
         .unwrap();
     // After a second it shows that it is at work.
     session.expect("Ctrl-C stops it").unwrap();

@@ -5,6 +5,7 @@ mod config;
 mod connecting;
 mod db;
 mod dotenv;
+mod guards;
 mod interrupt;
 mod open;
 
@@ -238,6 +239,7 @@ fn run() -> anyhow::Result<ExitCode> {
             Some(folder) => Some(Project::read(folder)?),
             None => Project::find(&std::env::current_dir()?)?,
         },
+        guards: guards::Guards::of(&config),
     };
     let named = arguments.database.clone().or_else(|| std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()));
     let (opened, connection) = match &named {
@@ -343,7 +345,7 @@ fn connected(
     let how = How {
         network: diesel_shell::database::network::Network { pooler: known.pooler, ..how.network },
         read_only: how.read_only || known.read_only,
-        protected: known.protected,
+        protected: how.protected || known.protected,
         label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),
         ..how.clone()
     };

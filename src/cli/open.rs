@@ -1,5 +1,6 @@
 //! Opening databases: which one, how, and what is left there from before.
 
+use super::guards::{Flags, Guards};
 use anyhow::Context as _;
 use diesel_shell::database::network::Network;
 use diesel_shell::database::url::Address;
@@ -32,9 +33,21 @@ pub struct How {
     pub project: Option<Project>,
     /// How servers are reached.
     pub network: Network,
+    /// What is refused for which database.
+    pub guards: Guards,
 }
 
 impl How {
+    const fn flags(&self) -> Flags {
+        Flags { read_only: self.read_only, sandbox: self.sandbox, protected: self.protected }
+    }
+
+    /// The same for one database, as strict as it has been told to be by any name.
+    fn tightened(&self, identity: Option<String>) -> Self {
+        let Flags { read_only, sandbox, protected } = self.guards.tighten(identity, self.flags());
+        Self { read_only, sandbox, protected, ..self.clone() }
+    }
+
     const fn access(&self, create: bool) -> Open {
         match (self.read_only, create) {
             (true, _) => Open::Reading,
@@ -64,6 +77,7 @@ pub fn default(how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opene
     let path = folder.join("microblog.db");
     let fresh = !path.exists();
     let address = Address::Sqlite(path.clone());
+    let how = &how.tightened(address.identity());
     if fresh {
         let (mut store, _) = database::open(&address, Open::Create, builtin(), how.network)?;
         for revision in store.revisions()? {
@@ -95,6 +109,7 @@ fn continues(project: &Project, store: &mut dyn Store) -> bool {
 /// `Connection` and `Usage`, with the way out.
 pub fn open(url: &str, how: &How, renderer: &mut Renderer) -> diesel_shell::Result<Opened> {
     let address = Address::parse(url);
+    let how = &how.tightened(address.identity());
     let (mut store, name) = database::open(&address, how.access(how.create), builtin(), how.network)?;
     // In a project its tables are what they are; elsewhere they may be the microblog's.
     let models = match &how.project {
@@ -135,6 +150,9 @@ fn session(
     renderer: &mut Renderer,
 ) -> diesel_shell::Result<Opened> {
     store.set_waiter(waiter(how.network.wait));
+    // A server knows itself by more names than a URL has; it is asked where that matters.
+    let place = if how.guards.any() { store.place() } else { None };
+    let how = &how.tightened(place);
     let state = dirs::state_dir().or_else(dirs::data_local_dir);
     let opening = Opening {
         models,

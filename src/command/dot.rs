@@ -6,11 +6,9 @@ use super::{
 };
 use crate::language::ast::Name;
 use crate::language::{self, table};
-use crate::model::{Catalog, Cell};
-use crate::outcome::{Header, HeaderColumn, Level, Mark};
+use crate::outcome::Level;
 use crate::session::Hold;
-use crate::store::RawSink;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,7 +39,7 @@ pub fn run(
             }
         }
         "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
-        "sql" => sql(rest, context, front)?,
+        "sql" => super::sql::run(rest, origin, context, front)?,
         "explain" => explain_command(rest, context, front)?,
         "unmask" => mask::unmask(arguments, context, front)?,
         "reset" => schema::reset(context, front)?,
@@ -155,67 +153,6 @@ fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> R
         front.line(&format!("{name:widest$}  {value}"))?;
     }
     Ok(())
-}
-
-/// `.sql STATEMENT`: sent as it is. It sees what is staged, and is refused where it writes beside it.
-fn sql(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    let statement = rest.text.trim().trim_end_matches(';');
-    if statement.is_empty() {
-        return Err(Error::invalid(".sql needs a statement").at(rest.span).hint(".sql select count(*) from users"));
-    }
-    struct Rows<'f> {
-        front: &'f mut dyn Front,
-        statement: &'f str,
-        catalog: &'f Catalog,
-        begun: bool,
-    }
-    impl RawSink for Rows<'_> {
-        fn columns(&mut self, names: &[String]) -> Result<()> {
-            let columns = names
-                .iter()
-                .map(|name| HeaderColumn { name: name.clone(), data_type: crate::model::DataType::Any, masked: false })
-                .collect();
-            self.begun = true;
-            mask::warn_sql(names, self.statement, self.catalog, self.front)?;
-            self.front.begin(&Header { columns, noun: Some(("row".into(), "rows".into())), ..Header::default() })
-        }
-        fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
-            self.front.row(cells, Mark::None)?;
-            Ok(true)
-        }
-    }
-    mask::unlocked(".sql", context).map_err(|e| e.at(rest.span))?;
-    let catalog = Arc::clone(context.session.catalog());
-    let mut rows = Rows { front, statement, catalog: &catalog, begun: false };
-    let outcome = if context.session.is_sandbox() {
-        context.session.trying(|store, _| store.raw(statement, &mut rows))
-    } else {
-        context.session.reading(|store, _| store.raw(statement, &mut rows))
-    };
-    let begun = rows.begun;
-    let outcome = outcome.map_err(|e| e.at(rest.span))?;
-    if (outcome.affected > 0 || outcome.changed_schema) && context.session.is_sandbox() {
-        return front.notice(Level::Warning, "done and rolled back: this is a sandbox");
-    }
-    if (outcome.affected > 0 || outcome.changed_schema) && !context.session.is_clean() {
-        // What a person typed as SQL is no part of the journal, which is replayed.
-        context.session.undo_unstaged()?;
-        return Err(Error::new(ErrorKind::Refused, "changes are staged, and SQL that writes does not mix with them")
-            .at(rest.span)
-            .hint("nothing was written; `commit` or `rollback` first"));
-    }
-    if outcome.changed_schema {
-        context.reload()?;
-    }
-    if begun {
-        return front.end();
-    }
-    let text = match outcome.affected {
-        0 => "done".to_owned(),
-        1 => "done: 1 row changed".to_owned(),
-        many => format!("done: {many} rows changed"),
-    };
-    front.notice(Level::Info, &text)
 }
 
 fn explain_command(rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {

@@ -17,6 +17,7 @@ mod read;
 mod rows;
 mod schema;
 mod session;
+mod sql;
 mod target;
 mod transfer;
 

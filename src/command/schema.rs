@@ -105,11 +105,31 @@ pub(super) fn clean(context: &Context) -> Result<()> {
         .hint("`commit` or `rollback` first"))
 }
 
+fn protected(context: &Context) -> Error {
+    Error::new(ErrorKind::Refused, format!("{} is protected", context.name))
+        .hint("that was said where it is opened: `protected = true` of its connection in the configuration")
+}
+
+/// Whether migrations may be taken back: where the database is protected one at a time, by a person who is asked.
+fn reverting(chosen: &[&Revision], context: &mut Context, front: &mut dyn Front) -> Result<bool> {
+    if !context.protected {
+        return Ok(true);
+    }
+    let [only] = chosen else { return Err(protected(context).hint("a person may take back one migration at a time")) };
+    let question = format!("{} is protected. Revert {}? What its down.sql drops is gone", context.name, only.name);
+    match front.ask(&question)? {
+        Some(answer) => Ok(answer),
+        None => {
+            Err(protected(context)
+                .hint("a person may take back one migration at a time, and nobody is here to be asked"))
+        }
+    }
+}
+
 /// Whether what empties the database may run at all; and whether the person at the terminal wants it.
 pub(super) fn emptying(question: &str, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
     if context.protected {
-        return Err(Error::new(ErrorKind::Refused, format!("{} is protected", context.name))
-            .hint("that was said where it is opened: `protected = true` of its connection in the configuration"));
+        return Err(protected(context));
     }
     if context.session.store().is_read_only() {
         return Err(Error::new(ErrorKind::Refused, format!("{} is open for reading only", context.name)));
@@ -185,6 +205,9 @@ fn step(
             front.notice(Level::Info, &format!("works: {}", revision.name))?;
         }
         return front.notice(Level::Info, "tried and rolled back: nothing was changed");
+    }
+    if !up && !reverting(&chosen, context, front)? {
+        return front.notice(Level::Info, "nothing was reverted");
     }
     for revision in chosen {
         run::run(context.session.store(), revision, up)?;

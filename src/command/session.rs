@@ -11,6 +11,7 @@ use crate::plan::{self, Bound, Resolver, named, named_by_key};
 use crate::session::Conflict;
 use crate::session::journal::Change;
 use crate::session::net::Net;
+use crate::text::sql::shortened;
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ pub fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
 fn described(entry: &crate::session::journal::Entry, catalog: &crate::model::Catalog) -> String {
     let place = entry.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
     let first = entry.changes.first().map_or_else(String::new, |change| one(change, catalog));
+    let first = entry.statement.as_ref().map_or(first, |sql| format!(".sql {}", shortened(sql)));
     let more = match entry.changes.len() {
         0 | 1 => String::new(),
         several => format!(" and {} more", several - 1),

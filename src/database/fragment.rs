@@ -15,6 +15,7 @@ use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::Untyped;
 use diesel::{QueryResult, RunQueryDsl};
+use std::borrow::Cow;
 
 /// What the SQL of a backend needs beyond what Diesel's own `Backend` knows.
 pub trait Dialect: Backend {
@@ -24,8 +25,11 @@ pub trait Dialect: Backend {
     /// When Diesel cannot serialise it.
     fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, data_type: &DataType) -> QueryResult<()>;
 
-    /// `a IS NOT DISTINCT FROM b`, as this backend spells it.
-    const SAME: &'static str;
+    /// What is the same, NULL and NULL included, by an operator of its own; none where it is spelled out.
+    const SAME: Option<&'static str>;
+
+    /// What stands before the name of a function, so that no other can take its place.
+    const CATALOG: &'static str;
 
     /// The function that reads times, where they have more than one spelling.
     const TIME: Option<&'static str>;
@@ -33,8 +37,17 @@ pub trait Dialect: Backend {
     /// `instr(x, y) > 0` as a function name: position of the second in the first.
     const POSITION: &'static str;
 
-    /// Whether LIKE ignores case by itself, so that there is no ILIKE.
-    const LIKE_IGNORES_CASE: bool;
+    /// LIKE, and LIKE that ignores case.
+    const LIKE: (&'static str, &'static str);
+
+    /// Whether lists and ranges are spelled by operators, which can be named in whole, as `IN` and `BETWEEN` cannot.
+    const BY_OPERATORS: bool;
+
+    /// Whether a type is the database's own, and so are its operators; a type that somebody made may have others.
+    fn is_own(data_type: &DataType) -> bool;
+
+    /// An operator between blanks; `own` says whether it is the database's own that is meant.
+    fn operator(symbol: &'static str, own: bool) -> Cow<'static, str>;
 
     /// Whether NULLs sort before all values in ascending order.
     const NULLS_FIRST: bool;
@@ -219,7 +232,8 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                     self.out.push_sql(" AND ");
                 }
                 self.column(*left)?;
-                self.out.push_sql(" = ");
+                let own = self.is_own_column(*left) && self.is_own_column(*right);
+                self.operator(" = ", own);
                 self.column(*right)?;
             }
         }
@@ -332,7 +346,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             Expr::Value(value, data_type) => DB::bind(&mut self.out, value, data_type),
             Expr::Constant(value) => self.constant(*value),
             Expr::Compare(left, op, right) => self.compare(left, compare_sql(*op), right),
-            Expr::Same(left, right) => self.infix(left, DB::SAME, right),
+            Expr::Same(left, right) => self.same(left, right),
             Expr::Text(value, op, pattern) => self.text(value, *op, pattern),
             Expr::In(value, items) => {
                 if items.is_empty() {
@@ -343,17 +357,30 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                     self.out.unsafe_to_cache_prepared();
                 }
                 self.expr(value)?;
-                self.out.push_sql(" IN (");
+                let own = self.is_own(value) && items.iter().all(|item| self.is_own(item));
+                let by_operator = DB::BY_OPERATORS && own;
+                if by_operator {
+                    self.operator(" = ", own);
+                }
+                self.out.push_sql(if by_operator { "ANY (ARRAY[" } else { " IN (" });
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
                         self.out.push_sql(", ");
                     }
                     self.beside(value, item)?;
                 }
-                self.out.push_sql(")");
+                self.out.push_sql(if by_operator { "])" } else { ")" });
                 Ok(())
             }
             Expr::Between(value, low, high) => {
+                if DB::BY_OPERATORS {
+                    self.out.push_sql("(");
+                    self.compare(value, " >= ", low)?;
+                    self.out.push_sql(" AND ");
+                    self.compare(value, " <= ", high)?;
+                    self.out.push_sql(")");
+                    return Ok(());
+                }
                 self.expr(value)?;
                 self.out.push_sql(" BETWEEN ");
                 self.beside(value, low)?;
@@ -400,7 +427,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     /// A comparison; columns of two types that travel as text are compared as text.
-    fn compare(&mut self, left: &'b Expr, word: &str, right: &'b Expr) -> QueryResult<()> {
+    fn compare(&mut self, left: &'b Expr, symbol: &'static str, right: &'b Expr) -> QueryResult<()> {
         let catalog = self.catalog;
         let data_type = |expr: &Expr| match expr {
             Expr::Column(column) => Some(&catalog.get(column.entity).columns[column.column].data_type),
@@ -411,12 +438,13 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             let varies = std::mem::discriminant(one) != std::mem::discriminant(two) || !DB::is_comparable(one);
             if text(one) && text(two) && varies {
                 self.as_text(left)?;
-                self.out.push_sql(word);
+                self.operator(symbol, true);
                 return self.as_text(right);
             }
         }
         self.beside(right, left)?;
-        self.out.push_sql(word);
+        let own = self.is_own(left) && self.is_own(right);
+        self.operator(symbol, own);
         self.beside(left, right)
     }
 
@@ -432,10 +460,79 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         Ok(())
     }
 
-    fn infix(&mut self, left: &'b Expr, word: &str, right: &'b Expr) -> QueryResult<()> {
+    fn infix(&mut self, left: &'b Expr, symbol: &'static str, right: &'b Expr) -> QueryResult<()> {
         self.expr(left)?;
-        self.out.push_sql(word);
+        let own = self.is_own(left) && self.is_own(right);
+        self.operator(symbol, own);
         self.expr(right)
+    }
+
+    /// ` IN (`, by an operator that can be named in whole where the backend has such; a query follows.
+    fn among(&mut self, own: bool) {
+        if DB::BY_OPERATORS {
+            self.operator(" = ", own);
+            self.out.push_sql("ANY (");
+        } else {
+            self.out.push_sql(" IN (");
+        }
+    }
+
+    /// Whether the operators for some columns of a table are the database's own.
+    fn are_own(&self, entity: crate::model::EntityId, columns: &[usize]) -> bool {
+        columns.iter().all(|column| DB::is_own(&self.catalog.get(entity).columns[*column].data_type))
+    }
+
+    /// An operator between blanks.
+    fn operator(&mut self, symbol: &'static str, own: bool) {
+        self.out.push_sql(&DB::operator(symbol, own));
+    }
+
+    /// Whether the operators for a value are the database's own.
+    fn is_own(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Column(column) => self.is_own_column(*column),
+            Expr::Value(_, data_type) => DB::is_own(data_type),
+            Expr::Scalar(_, Some(of), _) | Expr::Aggregate(_, Some(of)) => self.is_own(of),
+            _ => true,
+        }
+    }
+
+    fn is_own_column(&self, column: ColumnRef) -> bool {
+        DB::is_own(&self.catalog.get(column.entity).columns[column.column].data_type)
+    }
+
+    /// Whether two values are the same, NULL and NULL included; never NULL itself.
+    fn same(&mut self, left: &'b Expr, right: &'b Expr) -> QueryResult<()> {
+        let own = self.is_own(left) && self.is_own(right);
+        if let Some(word) = DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
+            self.expr(left)?;
+            self.out.push_sql(word);
+            return self.expr(right);
+        }
+        if let Expr::Value(value, _) = right {
+            self.out.push_sql("(");
+            self.expr(left)?;
+            if value.is_null() {
+                self.out.push_sql(" IS NULL)");
+                return Ok(());
+            }
+            self.out.push_sql(" IS NOT NULL AND ");
+            self.infix(left, " = ", right)?;
+            self.out.push_sql(")");
+            return Ok(());
+        }
+        self.out.push_sql("(");
+        self.expr(left)?;
+        self.out.push_sql(" IS NOT NULL AND ");
+        self.expr(right)?;
+        self.out.push_sql(" IS NOT NULL AND ");
+        self.infix(left, " = ", right)?;
+        self.out.push_sql(" OR ");
+        self.expr(left)?;
+        self.out.push_sql(" IS NULL AND ");
+        self.expr(right)?;
+        self.out.push_sql(" IS NULL)");
+        Ok(())
     }
 
     fn subquery(&mut self, subquery: &'b Subquery) -> QueryResult<()> {
@@ -447,14 +544,20 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     fn function(&mut self, function: Function, of: Option<&'b Expr>) -> QueryResult<()> {
-        self.out.push_sql(function.name());
-        self.out.push_sql("(");
+        self.call(function.name());
         match of {
             Some(expr) => self.expr(expr)?,
             None => self.out.push_sql("*"),
         }
         self.out.push_sql(")");
         Ok(())
+    }
+
+    /// A function's name and its opening bracket.
+    fn call(&mut self, name: &str) {
+        self.out.push_sql(DB::CATALOG);
+        self.out.push_sql(name);
+        self.out.push_sql("(");
     }
 
     /// An expression as text.
@@ -472,40 +575,52 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         match op {
             TextOp::Like | TextOp::Ilike => {
                 self.as_text(value)?;
-                let plain = op == TextOp::Like || DB::LIKE_IGNORES_CASE;
-                self.out.push_sql(if plain { " LIKE " } else { " ILIKE " });
+                self.operator(if op == TextOp::Like { DB::LIKE.0 } else { DB::LIKE.1 }, true);
                 self.as_text(pattern)
             }
             TextOp::Contains => {
-                self.out.push_sql(DB::POSITION);
-                self.out.push_sql("(");
+                self.call(DB::POSITION);
                 self.as_text(value)?;
                 self.out.push_sql(", ");
                 self.as_text(pattern)?;
-                self.out.push_sql(") > 0");
+                self.out.push_sql(")");
+                self.operator(" > ", true);
+                self.out.push_sql("0");
                 Ok(())
             }
             TextOp::StartsWith => {
-                self.out.push_sql("substr(");
+                self.call("substr");
                 self.as_text(value)?;
-                self.out.push_sql(", 1, length(");
+                self.out.push_sql(", 1, ");
+                self.call("length");
                 self.as_text(pattern)?;
-                self.out.push_sql(")) = ");
+                self.out.push_sql("))");
+                self.operator(" = ", true);
                 self.as_text(pattern)
             }
             TextOp::EndsWith => {
                 // A text shorter than the ending would make the start negative, which counts from the other end.
-                self.out.push_sql("(length(");
+                self.out.push_sql("(");
+                self.call("length");
                 self.as_text(value)?;
-                self.out.push_sql(") >= length(");
+                self.out.push_sql(")");
+                self.operator(" >= ", true);
+                self.call("length");
                 self.as_text(pattern)?;
-                self.out.push_sql(") AND substr(");
+                self.out.push_sql(") AND ");
+                self.call("substr");
                 self.as_text(value)?;
-                self.out.push_sql(", length(");
+                self.out.push_sql(", ");
+                self.call("length");
                 self.as_text(value)?;
-                self.out.push_sql(") - length(");
+                self.out.push_sql(")");
+                self.operator(" - ", true);
+                self.call("length");
                 self.as_text(pattern)?;
-                self.out.push_sql(") + 1) = ");
+                self.out.push_sql(")");
+                self.operator(" + ", true);
+                self.out.push_sql("1)");
+                self.operator(" = ", true);
                 self.as_text(pattern)?;
                 self.out.push_sql(")");
                 Ok(())
@@ -569,8 +684,9 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(" AND ");
             }
             self.name(entity, *column)?;
-            self.out.push_sql(" = ");
-            DB::bind(&mut self.out, value, &known.columns[*column].data_type)?;
+            let data_type = &known.columns[*column].data_type;
+            self.operator(" = ", DB::is_own(data_type));
+            DB::bind(&mut self.out, value, data_type)?;
         }
         for (column, value) in base {
             self.out.push_sql(" AND ");
@@ -578,20 +694,27 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             if let (Some(read), true) = (DB::TIME, is_time(data_type)) {
                 self.out.push_sql(&format!("{read}("));
                 self.name(entity, *column)?;
-                self.out.push_sql(&format!("){}{read}(", DB::SAME));
+                self.out.push_sql(&format!("){}{read}(", DB::SAME.unwrap_or(" IS ")));
                 DB::bind(&mut self.out, value, data_type)?;
                 self.out.push_sql(")");
                 continue;
             }
             self.name(entity, *column)?;
-            if DB::is_comparable(data_type) {
-                self.out.push_sql(DB::SAME);
-                DB::bind(&mut self.out, value, data_type)?;
-            } else {
+            let comparable = DB::is_comparable(data_type);
+            if !comparable {
                 self.out.push_sql(DB::AS_TEXT);
-                self.out.push_sql(DB::SAME);
-                DB::bind(&mut self.out, value, &DataType::Text(None))?;
             }
+            let own = !comparable || DB::is_own(data_type);
+            match DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
+                Some(word) => self.out.push_sql(word),
+                None if value.is_null() => {
+                    self.out.push_sql(" IS NULL");
+                    continue;
+                }
+                None => self.operator(" = ", own),
+            }
+            let text = DataType::Text(None);
+            DB::bind(&mut self.out, value, if comparable { data_type } else { &text })?;
         }
         Ok(())
     }

@@ -41,6 +41,58 @@ impl Address {
     }
 }
 
+impl Address {
+    /// What tells one database from another, by whatever name it is opened: a file's own identity, a server with a
+    /// database's name. None for what nobody else can open, and for what is not there.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(path) if path == std::path::Path::new(":memory:") => None,
+            Self::Sqlite(path) => file_identity(path),
+            Self::Postgres(url) => Some(server_identity(url)),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn file_identity(path: &std::path::Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let known = std::fs::metadata(path).ok()?;
+    Some(format!("file {}:{}", known.dev(), known.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_identity(path: &std::path::Path) -> Option<String> {
+    std::fs::canonicalize(path).ok().map(|path| format!("file {}", path.display()))
+}
+
+/// Host, port and name, with what libpq takes where they are not said
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html>). All names of this machine are one.
+fn server_identity(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = address.split_once('/').unwrap_or((address, ""));
+    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let parameter = |name: &str| {
+        let values = query.split('&').rev().filter_map(|pair| pair.split_once('='));
+        values.into_iter().find(|(known, _)| *known == name).map(|(_, value)| decoded(value))
+    };
+    let said = |text: &str| Some(decoded(text)).filter(|text| !text.is_empty());
+    let user = parameter("user").or_else(|| said(user.split(':').next().unwrap_or_default()));
+    let name = parameter("dbname").or_else(|| said(path)).or(user).unwrap_or_default();
+    let first = hosts.split(',').next().unwrap_or_default();
+    let (host, port) = match first.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, said(port)),
+        _ => (first, None),
+    };
+    let host = parameter("hostaddr").or_else(|| parameter("host")).unwrap_or_else(|| decoded(host)).to_lowercase();
+    let local = host.is_empty() || matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+    let host = if local { "this machine".to_owned() } else { host };
+    let port = parameter("port").or(port).unwrap_or_else(|| "5432".to_owned());
+    format!("server {host}:{port}/{name}")
+}
+
 /// What is secret among libpq's parameters.
 const SECRETS: [&str; 3] = ["password", "sslpassword", "oauth_client_secret"];
 
@@ -134,6 +186,21 @@ mod tests {
         assert_eq!(Address::parse(":memory:"), Address::Sqlite(":memory:".into()));
         assert_eq!(Address::parse("postgres:///shop"), Address::Postgres("postgres:///shop".into()));
         assert_eq!(Address::parse("mysql://x"), Address::Unknown("mysql".into()));
+    }
+
+    #[test]
+    fn a_server_has_one_identity() {
+        let same = |a: &str, b: &str| assert_eq!(Address::parse(a).identity(), Address::parse(b).identity(), "{a} {b}");
+        same("postgres://a@localhost/shop", "postgresql://b:secret@127.0.0.1:5432/shop?sslmode=disable");
+        same("postgres:///shop?host=db.example&port=6000", "postgres://DB.example:6000/shop");
+        same("postgres://me@h/", "postgres://h/?user=me");
+        same("postgres://h/sh%6fp", "postgres://h/x?dbname=shop");
+        let differ =
+            |a: &str, b: &str| assert_ne!(Address::parse(a).identity(), Address::parse(b).identity(), "{a} {b}");
+        differ("postgres://h/a", "postgres://h/b");
+        differ("postgres://h/a", "postgres://h:6000/a");
+        differ("postgres:///a?host=/tmp/x", "postgres:///a?host=/tmp/y");
+        assert_eq!(Address::parse(":memory:").identity(), None);
     }
 
     #[test]

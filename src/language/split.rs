@@ -1,6 +1,7 @@
 //! Where one command ends and the next begins.
 
 use super::lexer::{has_options, is_word_byte};
+use crate::text::sql::{is_closed, is_complete};
 
 /// What keeps a command open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Open {
     Bracket(u32),
     /// A `\` at the end of the line.
     Backslash,
+    /// SQL that has not come to its semicolon.
+    Statement,
 }
 
 impl Open {
@@ -21,6 +24,7 @@ impl Open {
             Self::Quote(quote) => quote,
             Self::Bracket(_) => '(',
             Self::Backslash => '\\',
+            Self::Statement => ';',
         }
     }
 }
@@ -70,6 +74,9 @@ impl Scanner {
     /// Looks on for the end. `bytes` is what it was before, perhaps with more lines behind it: only the last line may be
     /// without its end, and then nothing follows.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
+        if self.shape(bytes).1 {
+            return self.scan_sql(bytes);
+        }
         while let Some(&byte) = bytes.get(self.at) {
             if let Some(quote) = self.quote {
                 let found = if quote == b'"' {
@@ -144,6 +151,45 @@ impl Scanner {
         Scan::Incomplete { open: self.open(bytes) }
     }
 
+    /// SQL goes on over lines, to one that ends with its semicolon or has a program behind it, or to a line that begins with
+    /// a dot command, as no SQL does.
+    fn scan_sql(&mut self, bytes: &[u8]) -> Scan {
+        while let Some(found) = memchr::memchr(b'\n', &bytes[self.at..]) {
+            let (line, at) = (&bytes[self.at..self.at + found], self.at + found);
+            let text = std::str::from_utf8(&bytes[self.start..at]).unwrap_or_default();
+            let sql = text.trim_start().get(".sql".len()..).unwrap_or_default();
+            let behind = memchr::memrchr(b';', line).map(|semicolon| line[semicolon + 1..].trim_ascii());
+            let ends = match behind {
+                Some(program) if program.starts_with(b"|") => {
+                    sql.rfind(';').is_some_and(|semicolon| is_complete(&sql[..=semicolon]))
+                }
+                Some(behind) => (behind.is_empty() || behind.starts_with(b"-")) && is_complete(sql),
+                None => false,
+            };
+            if ends {
+                return self.complete(bytes, at, at + 1);
+            }
+            let next = bytes[at + 1..].trim_ascii_start();
+            match next {
+                // Whether a dot command follows is seen when its first two characters are there.
+                [] | [b'.'] => {
+                    self.at = if next.is_empty() { memchr::memrchr(b'\n', bytes).unwrap_or(at) } else { at };
+                    return Scan::Incomplete { open: Some(Open::Statement) };
+                }
+                [b'.', letter, ..] if letter.is_ascii_alphabetic() && !sql.trim().is_empty() && is_closed(sql) => {
+                    // Blank lines before it belong to the SQL, however they arrived.
+                    let at = memchr::memrchr(b'\n', &bytes[..bytes.len() - next.len()]).unwrap_or(at);
+                    return self.complete(bytes, at, at + 1);
+                }
+                _ => self.at = at + 1,
+            }
+        }
+        let text = std::str::from_utf8(&bytes[self.start..]).unwrap_or_default();
+        let sql = text.trim_start().get(".sql".len()..).unwrap_or_default();
+        let open = !is_complete(sql) && !sql.trim_end().is_empty();
+        Scan::Incomplete { open: open.then_some(Open::Statement) }
+    }
+
     const fn complete(&mut self, bytes: &[u8], end: usize, next: usize) -> Scan {
         let end = if end > self.start && bytes[end] == b'\n' && bytes[end - 1] == b'\r' { end - 1 } else { end };
         Scan::Complete { end, next }
@@ -153,7 +199,9 @@ impl Scanner {
         if let Some(shape) = self.shape {
             return shape;
         }
-        let first = super::lexer::first_word(&text[self.start..]);
+        // Of its first line: a blank one is a command by itself.
+        let line = text[self.start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = super::lexer::first_word(line);
         let shape = (has_options(first), first.eq_ignore_ascii_case(b".sql"));
         self.shape = Some(shape);
         shape
@@ -223,7 +271,7 @@ mod tests {
     fn lines_and_semicolons_end_commands() {
         assert_eq!(commands("a; b\nc"), ["a", " b", "c"]);
         assert_eq!(commands("add x='a;b'\r\nb\n"), ["add x='a;b'", "b"]);
-        assert_eq!(commands(".sql select 1; select 2\nb"), [".sql select 1; select 2", "b"]);
+        assert_eq!(commands(".sql select 1; select 2;\nb"), [".sql select 1; select 2;", "b"]);
     }
 
     #[test]
@@ -245,6 +293,27 @@ mod tests {
         assert_eq!(commands("add x body=:(\nb"), ["add x body=:(", "b"]);
         assert_eq!(commands("commit --dry-run; b"), ["commit --dry-run", " b"]);
         assert_eq!(commands("add x url=http://a/#b\nb"), ["add x url=http://a/#b", "b"]);
+    }
+
+    #[test]
+    fn sql_goes_on_to_its_semicolon() {
+        assert_eq!(commands(".sql select 1,\n  ';\n'\n;\nb"), [".sql select 1,\n  ';\n'\n;", "b"]);
+        assert_eq!(commands(".sql select 1; -- one\nb"), [".sql select 1; -- one", "b"]);
+        assert_eq!(commands(".SQL\nselect 1; | wc\nb"), [".SQL\nselect 1; | wc", "b"]);
+        assert_eq!(commands(".sql select '|;' | 1\n;\nb"), [".sql select '|;' | 1\n;", "b"]);
+        assert_eq!(commands(".sql select 1\n\n  .mode csv\nb"), [".sql select 1\n", "  .mode csv", "b"]);
+        assert_eq!(commands(".sql select 1\n.5;\nb"), [".sql select 1\n.5;", "b"]);
+        assert_eq!(commands("\n.sql select 1\n;\nb"), ["", ".sql select 1\n;", "b"]);
+        let trigger = ".sql create trigger t after insert on a begin\nselect 1;\nend;";
+        assert_eq!(commands(&format!("{trigger}\nb")), [trigger, "b"]);
+        let function = ".sql create function f() returns int as $$\n.x; it's;\n$$ language sql;";
+        assert_eq!(commands(&format!("{function}\nb")), [function, "b"]);
+        for open in [".sql select 1", ".sql select ';", ".sql select 1; select 2"] {
+            assert_eq!(scan(open, 0), Scan::Incomplete { open: Some(Open::Statement) }, "{open}");
+        }
+        for whole in [".sql select 1;", ".sql", ".sql "] {
+            assert_eq!(scan(whole, 0), Scan::Incomplete { open: None }, "{whole}");
+        }
     }
 
     #[test]

@@ -421,10 +421,12 @@ pub const COMMANDS: &[CommandInfo] = &[
     command(
         Shell,
         ".sql",
-        ".sql STATEMENT",
-        "one SQL statement, as it is",
-        &[".sql select count(*) from users"],
-        "It sees what is staged. It knows no masks: what it selects is shown as it is.",
+        ".sql STATEMENT; ...",
+        "SQL statements, as they are",
+        &[".sql select count(*) from users;"],
+        "Goes on over lines to its `;` and sees what is staged, masked fields as they are. What writes waits for `commit` in a \
+         script; at the prompt it is tried, shown with the rows it would change, and asked for: it is written at once and cannot \
+         be undone.",
     ),
     command(
         Shell,

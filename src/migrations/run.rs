@@ -50,6 +50,7 @@ fn script(revision: &Revision, up: bool) -> Result<Script<'_>> {
 /// # Errors
 /// What the database objects to, with file, line, statement and rows; the database is then as it was.
 pub fn run(store: &mut dyn Store, revision: &Revision, up: bool) -> Result<()> {
+    writable(store)?;
     let script = script(revision, up)?;
     if !script.transaction {
         return without_transaction(store, revision, &script, up);
@@ -57,6 +58,16 @@ pub fn run(store: &mut dyn Store, revision: &Revision, up: bool) -> Result<()> {
     let mut refused = None;
     in_transaction(store, &mut |store| one(store, revision, &script, up, &mut refused), true)
         .map_err(|error| explained(store, refused.take(), error))
+}
+
+/// A migration is SQL of a folder's, which could lift what a connection was told.
+fn writable(store: &dyn Store) -> Result<()> {
+    if store.is_read_only() {
+        return Err(
+            Error::new(ErrorKind::Refused, "this database is open for reading only").hint("--sql shows what would run")
+        );
+    }
+    Ok(())
 }
 
 /// The rows that are to blame, looked for in the database as it is again.
@@ -80,6 +91,7 @@ struct Refused {
 /// # Errors
 /// As [`run`]; `Refused` for one that must not run in a transaction.
 pub fn rehearse(store: &mut dyn Store, revisions: &[&Revision], up: bool) -> Result<()> {
+    writable(store)?;
     let mut refused = None;
     let mut work = |store: &mut dyn Store| {
         for revision in revisions {
@@ -139,6 +151,7 @@ pub fn in_transaction(
     work: &mut dyn FnMut(&mut dyn Store) -> Result<()>,
     keep: bool,
 ) -> Result<()> {
+    writable(store)?;
     // Before BEGIN: within a transaction the pragma does nothing (<https://www.sqlite.org/pragma.html#pragma_foreign_keys>).
     store.enforce_foreign_keys(false)?;
     let begun = store.begin(true);
@@ -285,6 +298,7 @@ fn without_transaction(store: &mut dyn Store, revision: &Revision, script: &Scri
 /// # Errors
 /// The database's own.
 pub fn stamp(store: &mut dyn Store, all: &[Revision], applied: &dyn Fn(&Revision) -> bool) -> Result<usize> {
+    writable(store)?;
     let mut count = 0;
     store.begin(true)?;
     let done = store.prepare_migrations().and_then(|()| {

@@ -67,6 +67,10 @@ impl Session {
 
     fn commit_once(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         let partial = !only.is_empty();
+        if partial && self.journal.has_statement() {
+            return Err(Error::new(ErrorKind::Refused, "SQL is staged, and what it is about is not known")
+                .hint("`commit` writes everything that is staged"));
+        }
         let mut counts = Counts::default();
         if !partial && self.mode != Mode::Prompt {
             counts = self.counts();
@@ -133,6 +137,10 @@ impl Session {
                 .hint("what was staged is kept; look at the data before you `commit` again")
         })?;
         let committed = told.or_else(|| {
+            if self.journal.has_statement() {
+                // Nobody knows what it would have left in the rows.
+                return None;
+            }
             let nets = self.net();
             let mine = nets.iter().filter(|net| only.is_empty() || only.contains(&net.change.entity()));
             let told: Vec<Option<bool>> = mine.map(|net| self.is_applied(&net.change)).collect();

@@ -97,7 +97,7 @@ impl Session {
                 settle(entry, conflict, mine, &catalog, &mut settled.others)?;
             }
         }
-        entries.retain(|entry| !entry.changes.is_empty());
+        entries.retain(|entry| !entry.is_empty());
         self.edit(entries)?;
         Ok(settled)
     }

@@ -137,7 +137,32 @@ impl Session {
             // Sent again: someone else may have taken a key that was handed out.
             self.renumber()?;
         }
-        let from = self.flushed();
+        while self.flushed() < until {
+            let from = self.flushed();
+            let statement = |at: &usize| self.journal.entries()[*at].statement.is_some();
+            match (from..until).find(statement) {
+                Some(at) if at == from => self.flush_statement(at)?,
+                // SQL of a person's own stands between what was staged before it and behind it.
+                barrier => self.flush_changes(from, barrier.unwrap_or(until))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_statement(&mut self, at: usize) -> Result<()> {
+        let entry = self.journal.entries()[at].clone();
+        if let Err(error) = self.send_statement(entry.statement.as_deref().unwrap_or_default()) {
+            if !error.kind.is_transient() {
+                self.journal.remove(at);
+            }
+            self.seen.unsent();
+            return Err(error.from_place(entry.place));
+        }
+        self.applied = Applied::UpTo(at + 1);
+        Ok(())
+    }
+
+    fn flush_changes(&mut self, from: usize, until: usize) -> Result<()> {
         self.reserve(from, until)?;
         // The journal is not touched while its entries are sent.
         let journal = std::mem::take(&mut self.journal);
@@ -226,6 +251,10 @@ impl Session {
     /// As [`Session::flush`].
     pub(crate) fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
         let count = self.journal.len();
+        if self.journal.entries().last().is_some_and(|entry| entry.statement.is_some()) {
+            self.flush()?;
+            return Ok(None);
+        }
         if self.flushed() < count {
             self.flush_until(count - 1)?;
             self.begin(true)?;
@@ -259,7 +288,11 @@ impl Session {
         self.begin(true)?;
         for at in 0..self.journal.len() {
             let mut entry = self.journal.entries()[at].clone();
-            if let Err(error) = self.try_changes(&mut entry.changes) {
+            let sent = match &entry.statement {
+                Some(sql) => self.send_statement(sql),
+                None => self.try_changes(&mut entry.changes),
+            };
+            if let Err(error) = sent {
                 self.end()?;
                 return Err(error.from_place(entry.place));
             }

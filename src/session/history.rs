@@ -116,7 +116,7 @@ impl Session {
                 }
             });
         }
-        entries.retain(|entry| !entry.changes.is_empty());
+        entries.retain(|entry| !entry.is_empty());
         let model = self.catalog.get(entity);
         if taken == 0 {
             let what = column.map_or_else(String::new, |column| format!(".{}", model.columns[column].name));

@@ -82,9 +82,17 @@ pub struct Entry {
     pub changes: Vec<Change>,
     /// What the database will do because of them (`ON DELETE`). For reads: it is not sent.
     pub effects: Vec<Change>,
+    /// SQL of a person's own, which is sent as it stands; there are no changes beside it.
+    pub statement: Option<Rc<str>>,
 }
 
 impl Entry {
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.statement.is_none()
+    }
+
     /// Takes changes out, by their places. What the database would do because of the others is to be worked out anew.
     pub fn take_out(&mut self, places: &std::collections::BTreeSet<usize>) {
         if places.is_empty() {
@@ -156,6 +164,12 @@ impl Journal {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.entries.is_empty()
+    }
+
+    /// Whether SQL of a person's own is among them.
+    #[must_use]
+    pub fn has_statement(&self) -> bool {
+        self.steps.entries.iter().any(|entry| entry.statement.is_some())
     }
 
     /// All changes, oldest first.
@@ -265,7 +279,7 @@ impl Journal {
             entry.changes.retain(|change| !written(change.entity()));
             entry.effects.retain(|change| !written(change.entity()));
         }
-        entries.retain(|entry| !entry.changes.is_empty());
+        entries.retain(|entry| !entry.is_empty());
         self.written();
         self.steps.entries = entries;
     }
@@ -375,13 +389,15 @@ pub struct Counts {
     pub changed: usize,
     /// Deleted rows.
     pub deleted: usize,
+    /// Statements of a person's own; what they change is not counted above.
+    pub statements: usize,
 }
 
 impl Counts {
     /// All of them.
     #[must_use]
     pub const fn total(self) -> usize {
-        self.added + self.changed + self.deleted
+        self.added + self.changed + self.deleted + self.statements
     }
 
     /// Counts one change.
@@ -396,7 +412,9 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts = [(self.added, "added"), (self.changed, "changed"), (self.deleted, "deleted")];
+        let sql = if self.statements == 1 { "SQL statement" } else { "SQL statements" };
+        let parts =
+            [(self.added, "added"), (self.changed, "changed"), (self.deleted, "deleted"), (self.statements, sql)];
         let mut first = true;
         for (number, word) in parts {
             if number > 0 {

@@ -18,6 +18,7 @@ mod seen;
 mod sets;
 mod sight;
 mod spelling;
+mod sql;
 mod stage;
 mod touch;
 mod typed;
@@ -188,8 +189,15 @@ impl Session {
     /// Holds the transaction open from now on, or no longer.
     ///
     /// # Errors
-    /// When the database cannot roll back.
+    /// When the database cannot roll back; `Refused` where SQL of the person's own is staged.
     pub fn set_hold(&mut self, hold: Hold) -> Result<()> {
+        if hold == Hold::No && self.journal.has_statement() {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "SQL is staged, which only a transaction that is held can show",
+            )
+            .hint("`commit` or `rollback` first"));
+        }
         self.end()?;
         self.mode = match (hold, self.mode) {
             (Hold::No, _) => Mode::Prompt,
@@ -318,6 +326,7 @@ impl Session {
             // Sent as typed: nothing is netted.
             self.journal.changes().for_each(|change| counts.count(change));
         }
+        counts.statements = self.journal.entries().iter().filter(|entry| entry.statement.is_some()).count();
         counts
     }
 
@@ -415,6 +424,9 @@ impl Session {
     /// # Errors
     /// `Refused` when something is staged; what `work` returns.
     pub(crate) fn direct<T>(&mut self, work: impl FnOnce(&mut dyn Store, &Catalog) -> Result<T>) -> Result<T> {
+        if self.sandbox {
+            return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed"));
+        }
         if !self.journal.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "changes are staged").hint("`commit` or `rollback` first"));
         }
@@ -456,14 +468,6 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back.
     pub(crate) fn abandon(&mut self) -> Result<()> {
-        self.end()
-    }
-
-    /// Rolls back whatever was done in a held transaction beside what is staged, which is sent again.
-    ///
-    /// # Errors
-    /// When the database cannot roll back.
-    pub(crate) fn undo_unstaged(&mut self) -> Result<()> {
         self.end()
     }
 }

@@ -313,6 +313,9 @@ fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
             }
         })
         .collect();
+    if let Some(sql) = &entry.statement {
+        return json!({ "number": entry.number, "changes": [], "sql": sql.as_ref() });
+    }
     match &entry.place {
         Some(place) => json!({
             "number": entry.number, "source": place.source.as_ref(), "line": place.line, "changes": changes,
@@ -391,5 +394,6 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
         column: 1,
     });
     let number = line.get("number").and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    Ok(Entry { number, place, changes: read, effects: Vec::new() })
+    let statement = line.get("sql").and_then(Json::as_str).map(Rc::from);
+    Ok(Entry { number, place, changes: read, effects: Vec::new(), statement })
 }

@@ -34,7 +34,13 @@ impl Moved<'_> {
     fn entry(&self, entry: &Entry) -> Result<Entry> {
         let changes = entry.changes.iter().map(|change| self.change(change)).collect::<Result<_>>()?;
         let effects = entry.effects.iter().map(|change| self.change(change)).collect::<Result<_>>()?;
-        Ok(Entry { number: entry.number, place: entry.place.clone(), changes, effects })
+        Ok(Entry {
+            number: entry.number,
+            place: entry.place.clone(),
+            changes,
+            effects,
+            statement: entry.statement.clone(),
+        })
     }
 
     fn entity(&self, id: EntityId) -> Result<EntityId> {

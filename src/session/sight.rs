@@ -131,12 +131,20 @@ impl Session {
         if self.journal.is_empty() {
             return work(&mut *self.store, &self.catalog);
         }
+        self.apply_for_reading()?;
+        let result = work(&mut *self.store, &self.catalog);
+        self.end()?;
+        result
+    }
+
+    /// Applies what is staged in a transaction that is to be rolled back; false where somebody else's lock is in the way.
+    pub(super) fn apply_for_reading(&mut self) -> Result<bool> {
         let applied = self.begin_trial().and_then(|()| {
             self.renumber()?;
             self.apply_staged()
         });
         match applied {
-            Ok(()) => {}
+            Ok(()) => Ok(true),
             // A read is never refused because of what is staged.
             Err(error) if error.kind == ErrorKind::Busy => {
                 self.end()?;
@@ -144,14 +152,12 @@ impl Session {
                     "someone else holds a lock for longer than {} s: this is the database without what is staged",
                     self.wait.as_secs_f64()
                 ));
+                Ok(false)
             }
             Err(error) => {
                 self.end()?;
-                return Err(error);
+                Err(error)
             }
         }
-        let result = work(&mut *self.store, &self.catalog);
-        self.end()?;
-        result
     }
 }

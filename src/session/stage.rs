@@ -39,7 +39,7 @@ impl Session {
             Some(known) if self.mode != Mode::Script => known,
             _ => self.effects(&changes)?,
         };
-        let mut entry = Entry { number: self.journal.next_number(), place, changes, effects };
+        let mut entry = Entry { number: self.journal.next_number(), place, changes, effects, statement: None };
         match self.mode {
             Mode::Prompt => self.try_alone(&mut entry.changes)?,
             Mode::Held => {
@@ -132,7 +132,13 @@ impl Session {
                 at += 1;
             }
             if !changes.is_empty() {
-                entries.push(Entry { number: entry.number, place: None, changes, effects: Vec::new() });
+                entries.push(Entry {
+                    number: entry.number,
+                    place: None,
+                    changes,
+                    effects: Vec::new(),
+                    statement: None,
+                });
             }
         }
         let nets = net(&entries, &catalog);
@@ -280,6 +286,13 @@ impl Session {
         for left in std::mem::take(&mut self.left) {
             let (mut entries, warnings) = left.entries(&catalog);
             self.warnings.extend(warnings);
+            if self.mode == Mode::Prompt {
+                for sql in entries.iter().filter_map(|entry| entry.statement.as_deref()) {
+                    let sql = crate::text::sql::shortened(sql);
+                    self.warnings.push(format!("SQL is not staged again, since no transaction is held here: {sql}"));
+                }
+                entries.retain(|entry| entry.statement.is_none());
+            }
             if left.committing && !entries.is_empty() {
                 self.end()?;
                 let applied: Vec<bool> =

@@ -124,7 +124,7 @@ pub fn statements(sql: &str, sqlite: bool) -> Vec<Statement<'_>> {
             continue;
         }
         let body = &tokens[first..at];
-        if has_body(body, sqlite) && !ends(body) {
+        if has_body(body) && !ends(body) {
             continue;
         }
         if let (Some(one), Some(last)) = (body.first(), body.last()) {
@@ -162,13 +162,41 @@ pub fn expression(sql: &str, sqlite: bool) -> Option<String> {
     (depth == 0).then_some(clean)
 }
 
-/// Whether a statement has statements in it.
-fn has_body(tokens: &[SqlToken<'_>], sqlite: bool) -> bool {
-    if sqlite {
-        return tokens.first().is_some_and(|token| token.is("CREATE"))
-            && tokens.iter().skip(1).take(2).any(|token| token.is("TRIGGER"));
+/// Whether a text, in whichever dialect, ends with a semicolon that ends a statement, comments behind it aside.
+#[must_use]
+pub fn is_complete(sql: &str) -> bool {
+    let Some(tokens) = read(sql) else { return false };
+    let mut first = 0;
+    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.text == ";") {
+        let body = &tokens[first..at];
+        if !has_body(body) || ends(body) {
+            first = at + 1;
+        }
+        if at + 1 == tokens.len() {
+            return token.text == ";" && first == tokens.len();
+        }
     }
-    tokens.windows(2).any(|pair| pair[0].is("BEGIN") && pair[1].is("ATOMIC"))
+    false
+}
+
+/// Whether every quote and comment of a text, in whichever dialect, is closed.
+#[must_use]
+pub fn is_closed(sql: &str) -> bool {
+    read(sql).is_some()
+}
+
+/// The tokens of a text whose dialect is not known: PostgreSQL's has all of SQLite's quotes but backticks, and quotes by `$`
+/// that SQLite does not have.
+fn read(sql: &str) -> Option<Vec<SqlToken<'_>>> {
+    tokens(sql, false).or_else(|| if sql.contains('$') { None } else { tokens(sql, true) })
+}
+
+/// Whether a statement has statements in it.
+fn has_body(tokens: &[SqlToken<'_>]) -> bool {
+    let trigger = tokens.first().is_some_and(|token| token.is("CREATE"))
+        && tokens.iter().skip(1).take(2).any(|token| token.is("TRIGGER"))
+        && tokens.iter().any(|token| token.is("BEGIN"));
+    trigger || tokens.windows(2).any(|pair| pair[0].is("BEGIN") && pair[1].is("ATOMIC"))
 }
 
 fn ends(tokens: &[SqlToken<'_>]) -> bool {
@@ -177,7 +205,7 @@ fn ends(tokens: &[SqlToken<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Statement, expression, statements, tokens};
+    use super::{Statement, expression, is_complete, statements, tokens};
 
     #[test]
     fn statements_end_where_they_end() {
@@ -195,6 +223,34 @@ mod tests {
         assert_eq!(statements(atomic, false).len(), 2);
         assert_eq!(statements("  \n'never closed", true), [Statement { text: "'never closed", line: 2 }]);
         assert_eq!(statements(" -- nothing\n", true), []);
+    }
+
+    #[test]
+    fn a_statement_is_complete_at_its_semicolon() {
+        for whole in [
+            "select 1;",
+            "select 1; -- done",
+            "select ';' ; select 2 ;",
+            "create trigger t after insert on a begin select 1; end;",
+            "create trigger t after insert on a execute function f();",
+            "create function f() returns int as $$ begin return 1; end; $$ language plpgsql;",
+            "select `a;b`;",
+        ] {
+            assert!(is_complete(whole), "{whole}");
+        }
+        for open in [
+            "",
+            "select 1",
+            "select 1; select 2",
+            "select ';",
+            "select 1 -- ;",
+            "/* ;",
+            "create trigger t after insert on a begin select 1;",
+            "create function f() returns int as $$ begin return 1;",
+            "do $plant$ declare a text := 'x';",
+        ] {
+            assert!(!is_complete(open), "{open}");
+        }
     }
 
     #[test]

@@ -171,13 +171,17 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 }
                 Ok(())
             };
-            self.out.push_sql("(");
+            let own = key.iter().all(|column| self.is_own_column(ColumnRef { alias, entity, column: *column }));
+            // `NOT IN`, whose operator cannot be named.
+            self.out.push_sql("NOT ((");
             list(self, Some(alias))?;
-            self.out.push_sql(") NOT IN (SELECT ");
+            self.out.push_sql(")");
+            self.operator(" = ", own);
+            self.out.push_sql("ANY (SELECT ");
             list(self, None)?;
             self.out.push_sql(" FROM ");
             self.relation("hidden", entity)?;
-            self.out.push_sql(")");
+            self.out.push_sql("))");
             return Ok(true);
         }
         self.out.push_sql("NOT EXISTS (SELECT 1 FROM ");
@@ -217,7 +221,8 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (index, (left, right)) in join.on.iter().enumerate() {
             self.out.push_sql(if index == 0 { "" } else { " AND " });
             self.column(*left)?;
-            self.out.push_sql(" = ");
+            let own = self.is_own_column(*left) && self.is_own_column(*right);
+            self.operator(" = ", own);
             self.side(*right, staged)?;
         }
         Ok(())

@@ -155,7 +155,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (index, column) in keys.iter().enumerate() {
             self.out.push_sql(if index == 0 { "t0." } else { " AND t0." });
             self.name(entity, *column)?;
-            self.out.push_sql(" = ");
+            self.operator(" = ", DB::is_own(&types[index]));
             self.given(index, &types[index]);
         }
         let before = keys.len() + first.set.len();
@@ -164,21 +164,32 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             if let (Some(read), true) = (DB::TIME, is_time(data_type)) {
                 self.out.push_sql(&format!(" AND {read}(t0."));
                 self.name(entity, *column)?;
-                self.out.push_sql(&format!("){}{read}(", DB::SAME));
+                self.out.push_sql(&format!("){}{read}(", DB::SAME.unwrap_or(" IS ")));
                 self.given(before + index, data_type);
                 self.out.push_sql(")");
                 continue;
             }
-            self.out.push_sql(" AND t0.");
-            self.name(entity, *column)?;
-            if DB::is_comparable(data_type) {
-                self.out.push_sql(DB::SAME);
-                self.given(before + index, data_type);
-            } else {
-                self.out.push_sql(DB::AS_TEXT);
-                self.out.push_sql(DB::SAME);
-                self.given(before + index, &DataType::Text(None));
+            let text = DataType::Text(None);
+            let comparable = DB::is_comparable(data_type);
+            let (as_text, given) = if comparable { ("", data_type) } else { (DB::AS_TEXT, &text) };
+            let own = !comparable || DB::is_own(data_type);
+            if let Some(word) = DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
+                self.out.push_sql(" AND t0.");
+                self.name(entity, *column)?;
+                self.out.push_sql(as_text);
+                self.out.push_sql(word);
+                self.given(before + index, given);
+                continue;
             }
+            // NULL and NULL are the same.
+            self.out.push_sql(" AND (t0.");
+            self.name(entity, *column)?;
+            self.out.push_sql(as_text);
+            self.operator(" = ", own);
+            self.given(before + index, given);
+            self.out.push_sql(" OR t0.");
+            self.name(entity, *column)?;
+            self.out.push_sql(&format!(" IS NULL AND v.column{} IS NULL)", before + index + 1));
         }
         Ok(())
     }

@@ -214,7 +214,9 @@ pub fn schema(connection: &mut PgConnection) -> Result<Schema> {
         }
         tables[*at].1.indexes.push(Index { name: row.name, unique: row.is_unique, definition, columns });
     }
-    let views = diesel::sql_query(own(VIEWS)).load::<ViewRow>(connection).map_err(wrong)?;
+    let views = with_catalog_first(connection, |connection| {
+        diesel::sql_query(own(VIEWS)).load::<ViewRow>(connection).map_err(wrong)
+    })?;
     let dependents = views
         .into_iter()
         .map(|row| Dependent {
@@ -226,6 +228,29 @@ pub fn schema(connection: &mut PgConnection) -> Result<Schema> {
         })
         .collect();
     Ok(Schema { tables: tables.into_iter().map(|(_, table)| table).collect(), dependents })
+}
+
+/// Does something while PostgreSQL's own schema comes first in the path, as it does unless the path says otherwise:
+/// `pg_get_viewdef` is a query in itself, whose operators are found by the path.
+fn with_catalog_first<T>(
+    connection: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> Result<T>,
+) -> Result<T> {
+    let set = |path: &str, connection: &mut PgConnection| {
+        let set = diesel::dsl::sql::<Text>("pg_catalog.set_config('search_path', ").bind::<Text, _>(path.to_owned());
+        diesel::select(set.sql(", false)")).get_result::<String>(connection).map_err(|error| translate(&error))
+    };
+    let path: String = diesel::select(diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')"))
+        .get_result(connection)
+        .map_err(|error| translate(&error))?;
+    if !path.contains("pg_catalog") {
+        return work(connection);
+    }
+    set(&format!("pg_catalog, {path}"), connection)?;
+    let done = work(connection);
+    // Where the work has failed, the transaction that is given up takes the setting back.
+    let back = set(&path, connection);
+    done.and_then(|done| back.map(|_| done))
 }
 
 fn column(row: ColumnRow) -> Column {

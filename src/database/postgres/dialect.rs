@@ -6,6 +6,7 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Double, Integer, Nullable, SmallInt, Text};
+use std::borrow::Cow;
 
 /// Whether values of a type arrive in a form that `row.rs` reads; others travel as text with a cast.
 pub(super) fn is_native(data_type: &DataType) -> bool {
@@ -18,17 +19,44 @@ pub(super) fn is_native(data_type: &DataType) -> bool {
     }
 }
 
+/// Built-in types beyond those of [`DataType`], as `format_type` spells them without their lengths. What somebody made may
+/// have operators of its own, which are found by the path.
+const OWN: [&str; 22] = [
+    "real",
+    "money",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "interval",
+    "jsonb",
+    "xml",
+    "oid",
+    "bit",
+    "bit varying",
+    "character",
+    "time with time zone",
+    "tsvector",
+    "tsquery",
+    "int4range",
+    "int8range",
+    "numrange",
+    "daterange",
+    "tsrange",
+    "tstzrange",
+];
+
 /// The type's name in a cast; none where a bind needs none. Names of other types come from PostgreSQL's own
 /// `format_type`, which quotes them.
 fn cast(data_type: &DataType) -> Option<&str> {
     Some(match data_type {
-        DataType::Timestamp => "timestamp",
-        DataType::TimestampTz => "timestamptz",
-        DataType::Date => "date",
-        DataType::Time => "time",
-        DataType::Numeric => "numeric",
-        DataType::Json => "json",
-        DataType::Uuid => "uuid",
+        DataType::Timestamp => "pg_catalog.timestamp",
+        DataType::TimestampTz => "pg_catalog.timestamptz",
+        DataType::Date => "pg_catalog.date",
+        DataType::Time => "pg_catalog.time",
+        DataType::Numeric => "pg_catalog.numeric",
+        DataType::Json => "pg_catalog.json",
+        DataType::Uuid => "pg_catalog.uuid",
         DataType::Other(name) => name,
         _ => return None,
     })
@@ -49,12 +77,16 @@ pub(super) fn array_text(cell: Cell<'_>) -> Option<String> {
 }
 
 impl Dialect for Pg {
-    const SAME: &'static str = " IS NOT DISTINCT FROM ";
+    // `IS NOT DISTINCT FROM` takes whichever `=` the path has.
+    const SAME: Option<&'static str> = None;
+    const CATALOG: &'static str = "pg_catalog.";
     const TIME: Option<&'static str> = None;
     const POSITION: &'static str = "strpos";
-    const LIKE_IGNORES_CASE: bool = false;
+    // The operators that LIKE and ILIKE are.
+    const LIKE: (&'static str, &'static str) = (" ~~ ", " ~~* ");
+    const BY_OPERATORS: bool = true;
     const NULLS_FIRST: bool = false;
-    const AS_TEXT: &'static str = "::text";
+    const AS_TEXT: &'static str = "::pg_catalog.text";
     const OVERRIDING: &'static str = " OVERRIDING SYSTEM VALUE";
 
     const BY_ARRAYS: bool = true;
@@ -65,14 +97,27 @@ impl Dialect for Pg {
 
     fn type_name(data_type: &DataType) -> Option<&str> {
         match data_type {
-            DataType::Bool => Some("bool"),
-            DataType::Int(16) => Some("int2"),
-            DataType::Int(32) => Some("int4"),
-            DataType::Int(_) => Some("int8"),
-            DataType::Float => Some("float8"),
-            DataType::Bytes => Some("bytea"),
+            DataType::Bool => Some("pg_catalog.bool"),
+            DataType::Int(16) => Some("pg_catalog.int2"),
+            DataType::Int(32) => Some("pg_catalog.int4"),
+            DataType::Int(_) => Some("pg_catalog.int8"),
+            DataType::Float => Some("pg_catalog.float8"),
+            DataType::Bytes => Some("pg_catalog.bytea"),
             other => cast(other),
         }
+    }
+
+    fn is_own(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Other(name) => {
+                name.starts_with("pg_catalog.") || OWN.contains(&name.split('(').next().unwrap_or_default().trim_end())
+            }
+            _ => true,
+        }
+    }
+
+    fn operator(symbol: &'static str, own: bool) -> Cow<'static, str> {
+        if own { Cow::Owned(format!(" {} ", super::own::operator(symbol.trim()))) } else { Cow::Borrowed(symbol) }
     }
 
     fn is_native(data_type: &DataType) -> bool {

@@ -357,6 +357,13 @@ impl Store for PgStore {
         identity::fate(&mut self.connection, transaction)
     }
 
+    fn place(&mut self) -> Option<String> {
+        use diesel::sql_types::Text;
+        let asked = "(SELECT pg_catalog.concat(system_identifier, '/', pg_catalog.current_database()) \
+            FROM pg_catalog.pg_control_system())";
+        diesel::select(diesel::dsl::sql::<Text>(asked)).get_result(&mut self.connection).ok()
+    }
+
     fn set_read_only(&mut self) -> Result<()> {
         self.read_only = true;
         self.batch(READ_ONLY)

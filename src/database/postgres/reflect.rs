@@ -237,7 +237,8 @@ fn data_type(name: &str) -> DataType {
         let rest = name.strip_prefix(prefix)?.strip_prefix('(')?.strip_suffix(')')?;
         rest.parse::<u32>().ok()
     };
-    match name {
+    // So is a built-in type spelled where another of its name comes first in the path.
+    match name.strip_prefix("pg_catalog.").unwrap_or(name) {
         "boolean" => DataType::Bool,
         "smallint" => DataType::Int(16),
         "integer" => DataType::Int(32),

@@ -6,12 +6,16 @@ use diesel::QueryResult;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Nullable, Text};
 use diesel::sqlite::Sqlite;
+use std::borrow::Cow;
 
 impl Dialect for Sqlite {
-    const SAME: &'static str = " IS ";
+    const SAME: Option<&'static str> = Some(" IS ");
+    const CATALOG: &'static str = "";
     const TIME: Option<&'static str> = Some(super::times::TIME);
     const POSITION: &'static str = "instr";
-    const LIKE_IGNORES_CASE: bool = true;
+    // Both ignore case.
+    const LIKE: (&'static str, &'static str) = (" LIKE ", " LIKE ");
+    const BY_OPERATORS: bool = false;
     const NULLS_FIRST: bool = true;
     // Every value can be text as it is.
     const AS_TEXT: &'static str = "";
@@ -25,6 +29,14 @@ impl Dialect for Sqlite {
 
     fn type_name(_: &DataType) -> Option<&str> {
         None
+    }
+
+    fn is_own(_: &DataType) -> bool {
+        true
+    }
+
+    fn operator(symbol: &'static str, _: bool) -> Cow<'static, str> {
+        Cow::Borrowed(symbol)
     }
 
     fn is_native(_: &DataType) -> bool {

@@ -346,6 +346,15 @@ pub fn tune_process() {
     }
 }
 
+/// Whether a statement is a pragma about the file as a whole, which in a transaction is without effect or an error.
+fn is_of_the_file(sql: &str) -> bool {
+    let tokens = tokens(sql, true).unwrap_or_default();
+    let setting = tokens.iter().any(|token| matches!(token.text, "=" | "("));
+    let named = |name: &str| tokens.iter().take(4).any(|token| token.is(name));
+    tokens.first().is_some_and(|first| first.is("PRAGMA"))
+        && ((setting && named("journal_mode")) || named("wal_checkpoint"))
+}
+
 /// Whether a statement could take back `PRAGMA query_only`, or writes to another file.
 fn sets_or_leaves(sql: &str) -> bool {
     let Some(tokens) = tokens(sql, true) else { return true };
@@ -568,10 +577,10 @@ impl Store for SqliteStore {
                 Nature { control: true, .. } => {
                     Err(Error::new(ErrorKind::Refused, "transactions are the session's: `commit` and `rollback`"))
                 }
+                _ if !self.is_read_only() && is_of_the_file(sql) => Ok(Attempt::Alone),
                 Nature { reads: true, .. } => self.raw(sql, sink).map(Attempt::Read),
-                _ if self.is_read_only() => {
-                    Err(Error::new(ErrorKind::Refused, "this database is open for reading only"))
-                }
+                // What the guard lets through touches temporary tables alone.
+                _ if self.is_read_only() => self.raw(sql, sink).map(Attempt::Read),
                 _ => Ok(Attempt::Writes),
             };
         }

@@ -137,7 +137,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                     at += 1;
                 }
                 _ => {
-                    self.out.push_sql(&format!("CASE WHEN v.column{}::bool THEN ", at + 2));
+                    self.out.push_sql(&format!("CASE WHEN v.column{}::pg_catalog.bool THEN ", at + 2));
                     self.given_as(at, entity, *column);
                     self.out.push_sql(" ELSE o.");
                     self.name(entity, *column)?;
@@ -153,7 +153,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (index, column) in key.iter().enumerate() {
             self.out.push_sql(if index == 0 { " ON o." } else { " AND o." });
             self.name(entity, *column)?;
-            self.out.push_sql(" = ");
+            self.operator(" = ", self.are_own(entity, &[*column]));
             self.given_as(index, entity, *column);
         }
         Ok(())

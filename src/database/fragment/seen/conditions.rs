@@ -26,15 +26,23 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         }
         let catalog = self.catalog;
         let key = &catalog.get(entity).key;
-        self.out.push_sql("SELECT (SELECT count(*) FROM ");
+        self.out.push_sql("SELECT (SELECT ");
+        self.call("count");
+        self.out.push_sql("*) FROM ");
         self.table(entity)?;
         if staged.hidden() > 0 {
-            self.out.push_sql(") - (SELECT count(*) FROM ");
+            self.out.push_sql(")");
+            self.operator(" - ", true);
+            self.out.push_sql("(SELECT ");
+            self.call("count");
+            self.out.push_sql("*) FROM ");
             if DB::BY_ARRAYS {
                 self.table(entity)?;
                 self.out.push_sql(" AS o WHERE (");
                 self.names(entity, key, "o.")?;
-                self.out.push_sql(") IN (SELECT ");
+                self.out.push_sql(")");
+                self.among(self.are_own(entity, key));
+                self.out.push_sql("SELECT ");
                 self.names(entity, key, "")?;
                 self.out.push_sql(" FROM ");
                 self.relation("hidden", entity)?;
@@ -54,7 +62,11 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
         }
         if staged.has_live() {
-            self.out.push_sql(") + (SELECT count(*) FROM ");
+            self.out.push_sql(")");
+            self.operator(" + ", true);
+            self.out.push_sql("(SELECT ");
+            self.call("count");
+            self.out.push_sql("*) FROM ");
             self.relation("staged", entity)?;
         }
         self.out.push_sql(")");
@@ -114,7 +126,8 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(if index == 0 { "" } else { ", " });
                 self.column(*left)?;
             }
-            self.out.push_sql(") IN (");
+            self.out.push_sql(")");
+            self.among(join.on.iter().all(|(left, right)| self.is_own_column(*left) && self.is_own_column(*right)));
             let live = self.staged(join.entity).is_some_and(Staged::has_live);
             for staged in [false, true].into_iter().take(1 + usize::from(live)) {
                 self.out.push_sql(if staged { " UNION ALL SELECT " } else { "SELECT " });
@@ -210,8 +223,11 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(if index == 0 { "" } else { ", " });
                 self.column(*outer)?;
             }
-            self.out.push_sql(") IN (SELECT ");
+            self.out.push_sql(")");
             let columns: Vec<usize> = pairs.iter().map(|(inner, _)| inner.column).collect();
+            let own = pairs.iter().all(|(_, outer)| self.is_own_column(*outer));
+            self.among(own && self.are_own(from.entity, &columns));
+            self.out.push_sql("SELECT ");
             self.names(from.entity, &columns, "")?;
             self.out.push_sql(" FROM ");
             self.relation("staged", from.entity)?;

@@ -71,7 +71,12 @@ fn postgres(catalog: &Catalog, select: &Select, overlay: &Overlay) -> (String, V
     let text: fn(Cell<'_>) -> Option<String> = |cell| if cell == Cell::Null { None } else { Some(cell.to_string()) };
     let query = Dynamic::new(catalog, &statement, Some(text));
     QueryFragment::<diesel::pg::Pg>::to_sql(&query, &mut builder, &diesel::pg::Pg).unwrap();
-    (QueryBuilder::<diesel::pg::Pg>::finish(builder), query.arrays)
+    // Operators and functions are named in whole, which nobody wants to read here.
+    let sql = QueryBuilder::<diesel::pg::Pg>::finish(builder).replace("pg_catalog.count(", "count(");
+    let sql = ["=", ">", "<", ">=", "-", "+"]
+        .iter()
+        .fold(sql, |sql, symbol| sql.replace(&format!("OPERATOR(pg_catalog.{symbol})"), symbol));
+    (sql, query.arrays)
 }
 
 /// One user's email and another's age changed, a third gone, a fourth new.
@@ -168,7 +173,7 @@ fn postgres_takes_arrays() {
         AS v(column1)), \
         staged1(\"id\", \"email\") AS (SELECT v.column1::integer, v.column2::character varying(80) \
         FROM ROWS FROM (pg_catalog.unnest((SELECT $2)), pg_catalog.unnest((SELECT $3))) AS v(column1, column2) \
-        UNION ALL SELECT o.\"id\", CASE WHEN v.column3::bool THEN v.column2::character varying(80) ELSE o.\"email\" END \
+        UNION ALL SELECT o.\"id\", CASE WHEN v.column3::pg_catalog.bool THEN v.column2::character varying(80) ELSE o.\"email\" END \
         FROM ROWS FROM (pg_catalog.unnest((SELECT $4)), pg_catalog.unnest((SELECT $5)), pg_catalog.unnest((SELECT $6))) \
         AS v(column1, column2, column3) JOIN \"users\" AS o ON o.\"id\" = v.column1::integer) ";
     let (sql, arrays) = postgres(&catalog, &by_email(users), &overlay);
@@ -176,7 +181,7 @@ fn postgres_takes_arrays() {
         sql,
         String::from(with)
             + "SELECT t0.\"email\" FROM ((SELECT t0.\"id\", t0.\"email\" FROM \"users\" AS t0 \
-               WHERE (t0.\"id\") NOT IN (SELECT \"id\" FROM hidden1) AND t0.\"email\" = $7 ORDER BY t0.\"id\" LIMIT 5) \
+               WHERE NOT ((t0.\"id\") = ANY (SELECT \"id\" FROM hidden1)) AND t0.\"email\" = $7 ORDER BY t0.\"id\" LIMIT 5) \
                UNION ALL SELECT t0.\"id\", t0.\"email\" FROM staged1 AS t0 WHERE t0.\"email\" = $8) AS t0 \
                ORDER BY t0.\"id\" LIMIT 3 OFFSET 2"
     );
@@ -190,7 +195,7 @@ fn postgres_takes_arrays() {
         sql.ends_with(
             "SELECT coalesce(s1.\"email\", t1.\"email\") FROM \"posts\" AS t0 \
              LEFT JOIN staged1 AS s1 ON t0.\"user_id\" = s1.\"id\" \
-             LEFT JOIN \"users\" AS t1 ON t0.\"user_id\" = t1.\"id\" AND (t1.\"id\") NOT IN (SELECT \"id\" FROM hidden1) \
+             LEFT JOIN \"users\" AS t1 ON t0.\"user_id\" = t1.\"id\" AND NOT ((t1.\"id\") = ANY (SELECT \"id\" FROM hidden1)) \
              WHERE coalesce(s1.\"age\", t1.\"age\") > $10"
         ),
         "{sql}"
@@ -233,8 +238,7 @@ fn postgres_asks_subqueries_in_parts() {
         select.filter = Some(kind(Box::new(Subquery { from, filter: Expr::And(vec![own]) })));
         postgres(&catalog, &select, &overlay).0
     };
-    let own =
-        "FROM \"posts\" AS t1 WHERE (t1.\"id\") NOT IN (SELECT \"id\" FROM hidden1) AND (t1.\"user_id\" = t0.\"id\"))";
+    let own = "FROM \"posts\" AS t1 WHERE NOT ((t1.\"id\") = ANY (SELECT \"id\" FROM hidden1)) AND (t1.\"user_id\" = t0.\"id\"))";
     let staged = "FROM staged1 AS t1 WHERE (t1.\"user_id\" = t0.\"id\"))";
     let sql = inner(Expr::Exists);
     assert!(sql.ends_with(&format!(" WHERE (EXISTS (SELECT 1 {own} OR EXISTS (SELECT 1 {staged})")), "{sql}");
@@ -243,7 +247,9 @@ fn postgres_asks_subqueries_in_parts() {
         Expr::Compare(Box::new(Expr::Scalar(Function::Count, None, subquery)), CompareOp::Gt, Box::new(one))
     });
     assert!(
-        sql.contains(" WHERE CASE WHEN (t0.\"id\") IN (SELECT \"user_id\" FROM staged1) THEN (SELECT count(*) FROM ("),
+        sql.contains(
+            " WHERE CASE WHEN (t0.\"id\") = ANY (SELECT \"user_id\" FROM staged1) THEN (SELECT count(*) FROM ("
+        ),
         "{sql}"
     );
     assert!(sql.ends_with(&format!(" ELSE (SELECT count(*) {own} END > $4")), "{sql}");
