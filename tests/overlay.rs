@@ -522,6 +522,13 @@ fn queries(shape: Shape) -> Vec<(String, bool)> {
         let text = if shape.persons == Key::Composite { text.replace("owner.", "person.") } else { text.into() };
         all.push((text, false));
     }
+    if shape.persons == Key::Number {
+        for id in 1..8 {
+            all.push((format!("list persons where id = {id}"), false));
+            all.push((format!("list persons where id = {id} and has books show name, email, amount"), false));
+            all.push((format!("list persons where id = {id} and boss.name = 'ann'"), false));
+        }
+    }
     if shape.persons != Key::Composite {
         for text in [
             "list persons where boss.name = 'ann' show name, boss.name",

@@ -101,7 +101,7 @@ impl<'a> Dynamic<'a> {
         text: Option<fn(Cell<'_>) -> Option<String>>,
     ) -> Self {
         let overlaid = match statement {
-            Statement::Seen(select, overlay) => Some(Overlaid::new(select, overlay, catalog)),
+            Statement::Seen(select, overlay) => Some(Overlaid::new(select, overlay, text.is_some(), catalog)),
             _ => None,
         };
         let arrays = match (text, &overlaid) {

@@ -175,6 +175,21 @@ impl Overlay {
         Some(staged.at(slot))
     }
 
+    /// What is staged for one row of a table, and for no other table.
+    #[must_use]
+    pub fn only(&self, entity: EntityId, key: &[Value], catalog: &Catalog) -> Self {
+        let mut only = Self::default();
+        let key = packed_key(key, entity, catalog);
+        if let Some(found) = self.get(entity)
+            && let Some(slot) = found.find(&key)
+        {
+            let staged = only.staged(entity, catalog);
+            staged.events = found.events;
+            staged.put(&key, found.slots[slot].packed.to_vec());
+        }
+        only
+    }
+
     fn staged(&mut self, entity: EntityId, catalog: &Catalog) -> &mut Staged {
         self.tables.entry(entity).or_insert_with(|| {
             let model = catalog.get(entity);

@@ -80,6 +80,15 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// What must hold, each by itself.
+    #[must_use]
+    pub fn conjuncts(&self) -> Vec<&Self> {
+        match self {
+            Self::And(parts) => parts.iter().flat_map(Self::conjuncts).collect(),
+            other => vec![other],
+        }
+    }
+
     /// Gives its operands; what stands in its subquery comes back, with what is computed of the rows there.
     pub fn children<'e>(&'e self, operand: &mut dyn FnMut(&'e Self)) -> Option<(&'e Subquery, Option<&'e Self>)> {
         match self {

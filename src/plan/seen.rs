@@ -2,8 +2,9 @@
 //! they will be.
 
 use super::overlay::Overlay;
-use super::query::{Alias, Expr, From, Select, Subquery};
-use crate::model::{Catalog, EntityId, EntityKind, Events, Quirk, QuirkKind, ReferentialAction};
+use super::query::{Alias, ColumnRef, Expr, From, Select, Subquery};
+use crate::language::ast::CompareOp;
+use crate::model::{Catalog, DataType, EntityId, EntityKind, Events, Quirk, QuirkKind, ReferentialAction, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How one occurrence of a table with staged changes is spelled.
@@ -110,6 +111,28 @@ impl Seen {
             seen.places.insert(alias, place);
         }
         seen
+    }
+
+    /// The key of the one row that a query asks for, of a table that it names nowhere else, as far as that can be told
+    /// without the database: by whole numbers.
+    #[must_use]
+    pub fn row(select: &Select, catalog: &Catalog) -> Option<(EntityId, Vec<Value>)> {
+        let From { entity, alias, .. } = select.from;
+        let names = Names::of(select, catalog);
+        let once = names.tables.iter().filter(|(_, known, _)| *known == entity).count() == 1;
+        let parts = select.filter.as_ref().filter(|_| once)?.conjuncts();
+        let value = |column: &usize| {
+            let asked = Expr::Column(ColumnRef { alias, entity, column: *column });
+            parts.iter().find_map(|part| match part {
+                Expr::Compare(left, CompareOp::Eq, right) if **left == asked => match &**right {
+                    Expr::Value(value @ Value::Int(_), DataType::Int(_)) => Some(value.clone()),
+                    _ => None,
+                },
+                _ => None,
+            })
+        };
+        let key: Vec<Value> = catalog.get(entity).key.iter().map(value).collect::<Option<_>>()?;
+        (!key.is_empty()).then_some((entity, key))
     }
 
     /// Whether an alias is spelled by two joins.

@@ -32,24 +32,31 @@ pub struct Overlaid<'a> {
     pub overlay: &'a Overlay,
     /// What is needed.
     pub seen: Seen,
+    /// What is staged for the one row that is asked for of a table.
+    only: Option<(EntityId, Overlay)>,
 }
 
 impl<'a> Overlaid<'a> {
-    /// What a query needs of an overlay.
+    /// What a query needs of an overlay. Where what is staged is sent along with it, no more than that is.
     #[must_use]
-    pub fn new(select: &Select, overlay: &'a Overlay, catalog: &Catalog) -> Self {
-        Self { overlay, seen: Seen::of(select, overlay, catalog) }
+    pub fn new(select: &Select, overlay: &'a Overlay, sent: bool, catalog: &Catalog) -> Self {
+        let row = if sent { Seen::row(select, catalog) } else { None };
+        let only = row.map(|(entity, key)| (entity, overlay.only(entity, &key, catalog)));
+        Self { overlay, seen: Seen::of(select, overlay, catalog), only }
     }
 
     /// The tables in question: how they are numbered in the statement, which they are, the columns that are needed.
-    fn tables(&self) -> impl Iterator<Item = (usize, EntityId, &'a Staged, &[usize])> {
+    fn tables(&self) -> impl Iterator<Item = (usize, EntityId, &Staged, &[usize])> {
         self.seen.columns.iter().enumerate().filter_map(|(number, (entity, columns))| {
-            Some((number, *entity, self.overlay.get(*entity)?, columns.as_slice()))
+            Some((number, *entity, self.staged(*entity)?, columns.as_slice()))
         })
     }
 
-    fn staged(&self, entity: EntityId) -> Option<&'a Staged> {
-        self.overlay.get(entity)
+    fn staged(&self, entity: EntityId) -> Option<&Staged> {
+        match &self.only {
+            Some((one, only)) if *one == entity => only.get(entity),
+            _ => self.overlay.get(entity),
+        }
     }
 }
 

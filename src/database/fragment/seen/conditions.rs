@@ -87,7 +87,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         let Some(filter) = &select.filter else { return Ok(()) };
         if DB::BY_ARRAYS && matches!(self.place(select.from.alias), Some(Place::Union(_))) {
             let mut before = " WHERE ";
-            for part in conjuncts(filter).into_iter().filter(|part| !is_about(part, &select.from)) {
+            for part in filter.conjuncts().into_iter().filter(|part| !is_about(part, &select.from)) {
                 self.out.push_sql(before);
                 before = " AND ";
                 self.expr(part)?;
@@ -106,7 +106,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     /// join's condition, and no order, into a union.
     pub(super) fn own_conditions(&mut self, select: &'b Select, mut before: &'static str) -> QueryResult<()> {
         let Some(filter) = &select.filter else { return Ok(()) };
-        for part in conjuncts(filter).into_iter().filter(|part| is_about(part, &select.from)) {
+        for part in filter.conjuncts().into_iter().filter(|part| is_about(part, &select.from)) {
             self.out.push_sql(before);
             before = " AND ";
             self.expr(part)?;
@@ -117,7 +117,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     /// A condition on a table that is joined twice reaches no index. Where one would serve, the keys that it holds for are
     /// looked up by it first: ` AND (t0.user_id) IN (SELECT id FROM users WHERE email = ? ...)`.
     fn by_keys(&mut self, filter: &'b Expr, from: &'b From, mut before: &'static str) -> QueryResult<()> {
-        for part in conjuncts(filter) {
+        for part in filter.conjuncts() {
             let Some(join) = self.indexed(part, from) else { continue };
             self.out.push_sql(before);
             before = " AND ";
@@ -284,14 +284,6 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 }
 
-/// What must hold, each by itself.
-fn conjuncts(expr: &Expr) -> Vec<&Expr> {
-    match expr {
-        Expr::And(parts) => parts.iter().flat_map(conjuncts).collect(),
-        other => vec![other],
-    }
-}
-
 /// The columns of a subquery's first table that must equal columns of an outer query.
 fn correlation(subquery: &Subquery) -> Vec<(ColumnRef, ColumnRef)> {
     let from = &subquery.from;
@@ -306,7 +298,7 @@ fn correlation(subquery: &Subquery) -> Vec<(ColumnRef, ColumnRef)> {
             _ => None,
         }
     };
-    conjuncts(&subquery.filter).into_iter().filter_map(pair).collect()
+    subquery.filter.conjuncts().into_iter().filter_map(pair).collect()
 }
 
 /// Whether the order of a query can be asked of its first table as well, so that no more of it is read than is wanted: it

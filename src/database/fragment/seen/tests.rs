@@ -269,3 +269,28 @@ fn the_sql_does_not_tell_how_many() {
     };
     assert_eq!(text(1), text(500));
 }
+
+/// What is asked for by its key needs no other row along.
+#[cfg(feature = "postgres")]
+#[test]
+fn one_row_takes_one_row_along() {
+    let (catalog, users, _) = catalog();
+    let overlay = staged(&catalog, users);
+    let ask = |key: i64| {
+        let mut select = select(From { entity: users, alias: T0, joins: Vec::new() }, vec![column(T0, users, 1)]);
+        let value = Expr::Value(Value::Int(key), DataType::Int(32));
+        select.filter = Some(Expr::Compare(Box::new(column(T0, users, 0)), CompareOp::Eq, Box::new(value)));
+        postgres(&catalog, &select, &overlay)
+    };
+    let (sql, arrays) = ask(1);
+    assert!(sql.starts_with("WITH hidden1(\"id\") AS ("), "{sql}");
+    assert_eq!(arrays, [["1"], ["1"], ["a@x"]].map(|array| array.map(|text| Some(text.to_owned())).to_vec()));
+    // Deleted: only hidden.
+    assert_eq!(ask(3).1.len(), 1);
+    let (sql, arrays) = ask(7);
+    assert!(arrays.is_empty());
+    assert_eq!(
+        sql,
+        "SELECT t0.\"email\" FROM (SELECT t0.\"id\", t0.\"email\" FROM \"users\" AS t0 WHERE t0.\"id\" = $1) AS t0"
+    );
+}
