@@ -9,6 +9,8 @@ mod common;
 mod fake;
 
 use common::Shell;
+use diesel::{Connection as _, PgConnection};
+use diesel_shell::{Error, ErrorKind};
 use std::time::{Duration, Instant};
 
 /// What drives a terminal, as an error's or notice's fields.
@@ -31,6 +33,7 @@ fn survives(what: &str, script: &[u8]) {
     // It may have said enough before it stopped.
     assert!(matches!(run.status, 0..=2), "{what}: {} {}", run.status, run.stderr);
     assert_eq!(run.status != 0, run.stderr.contains("error:"), "{what}: {}", run.stderr);
+    assert!(!run.stderr.contains("panicked") && !run.stderr.contains("a fault of the shell"), "{what}: {}", run.stderr);
     for text in [&run.stdout, &run.stderr] {
         let driving = text.chars().find(|c| diesel_shell::render::is_dangerous(*c) && *c != '\n');
         assert_eq!(driving, None, "{what}: {text:?}");
@@ -72,4 +75,84 @@ fn a_real_servers_answers_cut_and_changed_are_errors_in_words() {
         types[at..at + 4].copy_from_slice(&[0, 0, 0, 0x17]);
     }
     survives("other types", &types[..types.len() / 2]);
+}
+
+/// Columns' names and types, and a row of as many bytes each.
+fn rows(columns: &[(&[u8], u32)]) -> Vec<u8> {
+    let count = u16::try_from(columns.len()).unwrap().to_be_bytes();
+    let (mut described, mut row) = (count.to_vec(), count.to_vec());
+    for (name, oid) in columns {
+        described.extend_from_slice(name);
+        described.extend_from_slice(&[0; 7]);
+        described.extend_from_slice(&oid.to_be_bytes());
+        described.extend_from_slice(&[0, 4, 0xff, 0xff, 0xff, 0xff, 0, 1]);
+        row.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 1]);
+    }
+    [message(b'1', b""), message(b'2', b""), message(b'T', &described), message(b'D', &row)].concat()
+}
+
+/// Answers that Diesel does not expect of any server, and panics on.
+fn strange() -> Vec<(&'static str, Vec<u8>)> {
+    let (done, ready) = (message(b'C', b"SELECT 1\0"), message(b'Z', b"I"));
+    vec![
+        ("no result", ready.clone()),
+        ("a name that is no text", [rows(&[(b"\xff\xfe", 23)]), done.clone(), ready.clone()].concat()),
+        ("a type that is none", [rows(&[(b"database", 0)]), done.clone(), ready.clone()].concat()),
+        ("two results", [rows(&[(b"database", 25)]), done.clone(), done, ready].concat()),
+    ]
+}
+
+/// What Diesel asks while it connects, answered.
+fn connected() -> Vec<u8> {
+    let ready = message(b'Z', b"I");
+    let set = [message(b'1', b""), message(b'2', b""), message(b'n', b""), message(b'C', b"SET\0"), ready.clone()];
+    [message(b'R', &[0; 4]), ready, set.concat(), set.concat()].concat()
+}
+
+fn quiet() -> diesel_shell::Builder {
+    diesel_shell::Shell::builder().output(std::io::sink()).messages(std::io::sink())
+}
+
+#[test]
+fn an_application_gets_an_error_where_diesel_panics() {
+    let in_words = |what: &str, error: Error| {
+        assert!(matches!(error.kind, ErrorKind::Connection | ErrorKind::Database), "{what}: {error:?}");
+        assert!(!error.message.is_empty(), "{what}: {error:?}");
+    };
+    for (what, answer) in strange() {
+        survives(what, &[message(b'R', &[0; 4]), message(b'Z', b"I"), answer.repeat(20)].concat());
+        let script = [connected(), answer.repeat(20)].concat();
+        survives(what, &script);
+        let server = fake::Server::start(script.clone());
+        in_words(what, quiet().database(server.url()).build().err().unwrap());
+        // A connection of the application's own.
+        let server = fake::Server::start(script);
+        let connection = PgConnection::establish(&server.url()).unwrap();
+        in_words(what, quiet().connection(connection).build().err().unwrap());
+    }
+}
+
+#[test]
+fn nowhere_does_a_panic_of_diesel_get_out() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/server");
+    let real = std::fs::read(folder.join("00")).unwrap();
+    let answered: Vec<usize> = real
+        .windows(6)
+        .enumerate()
+        .filter(|(_, bytes)| bytes.starts_with(b"Z\0\0\0\x05"))
+        .map(|(at, _)| at + 6)
+        .collect();
+    assert!(answered.len() > 10);
+    for end in answered {
+        for (what, answer) in strange() {
+            let server = fake::Server::start([&real[..end], &answer.repeat(20)].concat());
+            let Ok(mut shell) = quiet().database(server.url()).build() else { continue };
+            for command in [".tables", "list users", ".schema", ".sql select 1;", "db check", "commit"] {
+                // However it ends: a panic ends the test.
+                let ended = shell.execute(command);
+                let known = ended.as_ref().err().map_or(ErrorKind::Database, |error| error.kind);
+                assert_ne!(known, ErrorKind::Syntax, "{what} behind {end}: {command}");
+            }
+        }
+    }
 }

@@ -188,7 +188,7 @@ macro_rules! methods {
                 "SELECT version, NULL AS up_sql, NULL AS down_sql FROM __diesel_schema_migrations ORDER BY version"
             };
             let rows: Vec<migrations::AppliedRow> =
-                diesel::sql_query(own(sql)).load(&mut self.connection).map_err(|e| translate(&e))?;
+                self.asked(|connection| diesel::sql_query(own(sql)).load(connection).map_err(|e| translate(&e)))?;
             Ok(rows
                 .into_iter()
                 .map(|row| Applied { version: row.version, texts: row.up_sql.map(|up| (up, row.down_sql)) })
@@ -202,33 +202,34 @@ macro_rules! methods {
 
         fn record(&mut self, version: &str, applied: bool, texts: Option<(&str, Option<&str>)>) -> Result<()> {
             use diesel::sql_types::{Nullable, Text};
-            let connection = &mut self.connection;
-            diesel::sql_query(own("DELETE FROM __diesel_shell_migrations WHERE version = $1"))
-                .bind::<Text, _>(version)
-                .execute(connection)
-                .map_err(|e| translate(&e))?;
-            if !applied {
-                return diesel::sql_query(own("DELETE FROM __diesel_schema_migrations WHERE version = $1"))
+            self.asked(|connection| {
+                diesel::sql_query(own("DELETE FROM __diesel_shell_migrations WHERE version = $1"))
                     .bind::<Text, _>(version)
                     .execute(connection)
-                    .map(drop)
-                    .map_err(|e| translate(&e));
-            }
-            diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ($1)")
+                    .map_err(|e| translate(&e))?;
+                if !applied {
+                    return diesel::sql_query(own("DELETE FROM __diesel_schema_migrations WHERE version = $1"))
+                        .bind::<Text, _>(version)
+                        .execute(connection)
+                        .map(drop)
+                        .map_err(|e| translate(&e));
+                }
+                diesel::sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ($1)")
+                    .bind::<Text, _>(version)
+                    .execute(connection)
+                    .map_err(|e| translate(&e))?;
+                let Some((up, down)) = texts else { return Ok(()) };
+                diesel::sql_query(own(
+                    "INSERT INTO __diesel_shell_migrations (version, run_on, up_sql, down_sql) \
+                        SELECT version, run_on, $1, $2 FROM __diesel_schema_migrations WHERE version = $3",
+                ))
+                .bind::<Text, _>(up)
+                .bind::<Nullable<Text>, _>(down)
                 .bind::<Text, _>(version)
                 .execute(connection)
-                .map_err(|e| translate(&e))?;
-            let Some((up, down)) = texts else { return Ok(()) };
-            diesel::sql_query(own(
-                "INSERT INTO __diesel_shell_migrations (version, run_on, up_sql, down_sql) \
-                    SELECT version, run_on, $1, $2 FROM __diesel_schema_migrations WHERE version = $3",
-            ))
-            .bind::<Text, _>(up)
-            .bind::<Nullable<Text>, _>(down)
-            .bind::<Text, _>(version)
-            .execute(connection)
-            .map(drop)
-            .map_err(|e| translate(&e))
+                .map(drop)
+                .map_err(|e| translate(&e))
+            })
         }
 
         fn run_code(&mut self, version: &str, up: bool) -> Result<()> {
@@ -236,7 +237,7 @@ macro_rules! methods {
         }
 
         fn definition(&mut self) -> Result<Schema> {
-            definition::schema(&mut self.connection)
+            self.asked(definition::schema)
         }
     };
 }

@@ -1,9 +1,10 @@
 //! Ctrl-C: stops what runs on the connection that there is now, also when nothing comes back from it any more.
 
+use super::guard;
 use super::own::own;
 use super::socket::Socket;
 use crate::store::Cancel;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +34,8 @@ struct Shared {
     statement: AtomicU64,
     /// Whether the running statement was asked to stop.
     asked: AtomicBool,
+    /// Whether the server answered what nobody understands: the connection is not used again.
+    broken: AtomicBool,
 }
 
 /// What runs on a store's connection, whichever that is just now.
@@ -52,6 +55,7 @@ impl Running {
     /// There is another connection now, or none.
     pub fn set(&self, target: Option<Target>) {
         *self.0.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.0.broken.store(false, Ordering::SeqCst);
     }
 
     /// A statement begins.
@@ -74,8 +78,36 @@ impl Running {
         }
     }
 
-    /// Whether the server has closed the connection, as far as can be seen from here.
+    /// Does what only Diesel and libpq take part in. When that is no conversation any more, the connection is given up.
+    ///
+    /// # Errors
+    /// That of the work; `Connection` when Diesel panicked, now or earlier.
+    pub fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.0.broken.load(Ordering::SeqCst) {
+            return Err(guard::error());
+        }
+        let done = guard::calm(work).unwrap_or_else(|| {
+            self.0.broken.store(true, Ordering::SeqCst);
+            Err(guard::error())
+        });
+        if let Err(error) = &done
+            && error.kind == ErrorKind::Connection
+            && error.code.is_none()
+        {
+            // No word of the server's own: whatever it says next is no answer to what is asked next.
+            let target = self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(socket) = target.as_ref().and_then(|target| target.socket.as_ref()) {
+                socket.shut();
+            }
+        }
+        done
+    }
+
+    /// Whether the connection cannot be used any more, as far as can be seen from here.
     pub fn is_closed(&self) -> bool {
+        if self.0.broken.load(Ordering::SeqCst) {
+            return true;
+        }
         let target = self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
         target.as_ref().and_then(|target| target.socket.as_ref()).is_some_and(Socket::is_closed)
     }
@@ -125,7 +157,8 @@ fn ask(shared: &Shared) -> bool {
          pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::pg_catalog.text = '{started}'"
     ));
     // Not with what the process does around it: another thread may be writing messages just now.
-    PgConnection::establish(&url).is_ok_and(|mut other| other.batch_execute(&sql).is_ok())
+    guard::calm(|| PgConnection::establish(&url).is_ok_and(|mut other| other.batch_execute(&sql).is_ok()))
+        .unwrap_or(false)
 }
 
 fn give_up(shared: &Shared, statement: u64) {

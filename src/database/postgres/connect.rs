@@ -1,13 +1,14 @@
 //! Making a connection, and what is asked of it first: which database, which server, what stands between.
 
 use super::error::translate;
+use super::guard;
 use super::own::own;
 use super::parameters::{Parameters, SETTINGS};
 use super::socket::Socket;
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-use diesel::{Connection, ConnectionResult, PgConnection, QueryableByName, RunQueryDsl};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, QueryableByName, RunQueryDsl};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -68,10 +69,14 @@ pub fn around_connecting(around: Around) {
 
 /// Makes a connection, with what the process does around it.
 fn connect(url: &str) -> ConnectionResult<PgConnection> {
-    let Some(around) = AROUND.get() else { return PgConnection::establish(url) };
+    let make = || {
+        guard::calm(|| PgConnection::establish(url))
+            .unwrap_or_else(|| Err(ConnectionError::BadConnection(guard::error().message)))
+    };
+    let Some(around) = AROUND.get() else { return make() };
     let mut made = None;
-    around(&mut || made = Some(PgConnection::establish(url)));
-    made.unwrap_or_else(|| PgConnection::establish(url))
+    around(&mut || made = Some(make()));
+    made.unwrap_or_else(make)
 }
 
 /// A connection that is ready for use.
@@ -97,7 +102,19 @@ pub fn establish(parameters: &Parameters, read_only: bool) -> Result<Connected> 
         let text = crate::database::url::without_password(text.trim_end(), parameters.url());
         Error::new(ErrorKind::Connection, format!("cannot connect: {text}"))
     })?;
-    let server = ask(&mut connection)?;
+    let (server, pooled) =
+        guard::calm(|| introduce(&mut connection, parameters, read_only)).unwrap_or_else(|| Err(guard::error()))?;
+    Ok(Connected { connection, server, socket, pooled })
+}
+
+/// Asks for the server, and tells it what it was not told with the first packet. Gives as well whether each transaction
+/// may have another backend.
+fn introduce(
+    connection: &mut PgConnection,
+    parameters: &Parameters,
+    read_only: bool,
+) -> Result<(Option<Server>, bool)> {
+    let server = ask(connection)?;
     // What was sent with the first packet and is not there was kept back by something in between.
     let kept_back = parameters.fit_options() && server.as_ref().is_some_and(|server| !server.direct);
     let pooled = parameters.network().pooler.unwrap_or(kept_back);
@@ -106,12 +123,12 @@ pub fn establish(parameters: &Parameters, read_only: bool) -> Result<Connected> 
         connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     }
     if !server.as_ref().is_some_and(|server| server.spelled) {
-        spell(&mut connection)?;
+        spell(connection)?;
     }
     if read_only && !server.as_ref().is_some_and(|server| server.direct) {
         connection.batch_execute(super::READ_ONLY).map_err(|e| translate(&e))?;
     }
-    Ok(Connected { connection, server, socket, pooled })
+    Ok((server, pooled))
 }
 
 /// Opens a connection. What does not take the session's parameters with the first packet refuses it; then without.

@@ -56,7 +56,8 @@ fn known(
         (None, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand) => ErrorKind::Connection,
         (None, _) => ErrorKind::Database,
     };
-    let mut error = Error::new(kind, information.message().trim_end());
+    let said = information.message().trim_end();
+    let mut error = Error::new(kind, if said.is_empty() { "the server does not say what is wrong" } else { said });
     let code = report.as_ref().and_then(|report| report.code);
     error.code = code;
     let told = |details: &&str| !details.is_empty() && may_tell(details, information.table_name());

@@ -5,6 +5,7 @@ mod connect;
 mod definition;
 mod dialect;
 mod error;
+mod guard;
 mod identity;
 mod numbering;
 mod own;
@@ -26,7 +27,7 @@ use crate::plan::query::Statement;
 use crate::store::{
     Applied, Attempt, Cancel, Each, Facts, Fate, Identity, Named, RawOutcome, RawSink, Script, Store, Waiter,
 };
-use crate::text::sql::tokens;
+use crate::text::sql::{SqlToken, tokens};
 use crate::{Error, ErrorKind, Result};
 use cancel::{Running, Target};
 pub use connect::{Around, around_connecting};
@@ -101,9 +102,12 @@ impl PgStore {
     /// # Errors
     /// The database's own.
     pub fn adopt(mut connection: PgConnection) -> Result<Self> {
-        connect::spell(&mut connection)?;
-        let server = connect::ask(&mut connection)?;
-        Ok(Self::over(connection, server, None, Running::default()))
+        let running = Running::default();
+        let server = running.guarded(|| {
+            connect::spell(&mut connection)?;
+            connect::ask(&mut connection)
+        })?;
+        Ok(Self::over(connection, server, None, running))
     }
 
     fn over(
@@ -146,15 +150,21 @@ impl PgStore {
         if let Some(server) = &self.server {
             return Ok(server.database.clone());
         }
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>("pg_catalog.current_database()::pg_catalog.text"))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))
+        let name = diesel::dsl::sql::<diesel::sql_types::Text>("pg_catalog.current_database()::pg_catalog.text");
+        self.asked(|connection| diesel::select(name).get_result(connection).map_err(|e| translate(&e)))
+    }
+
+    /// Asks the server something; whatever it answers is a result or an error.
+    fn asked<T>(&mut self, work: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let connection = &mut self.connection;
+        self.running.guarded(|| work(connection))
     }
 
     /// Sends something that Ctrl-C may stop.
     fn sent<T>(&mut self, work: impl FnOnce(&mut PgConnection) -> diesel::QueryResult<T>) -> Result<T> {
         let _at_work = self.running.begin();
-        work(&mut self.connection).map_err(|e| self.running.judged(translate(&e)))
+        let done = self.asked(|connection| work(connection).map_err(|e| translate(&e)));
+        done.map_err(|error| self.running.judged(error))
     }
 
     fn note(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<()> {
@@ -177,21 +187,20 @@ impl PgStore {
         let running = self.running.clone();
         let _at_work = running.begin();
         let wrong = |e| running.judged(translate(&e));
-        let rows =
-            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, row::RawQuery(sql)).map_err(wrong)?;
+        let connection = &mut self.connection;
+        let mut rows = running
+            .guarded(|| LoadConnection::<PgRowByRowLoadingMode>::load(connection, row::RawQuery(sql)).map_err(wrong))?;
         let mut buffer = RowBuffer::default();
-        for row in rows {
-            let row = row.map_err(wrong)?;
+        while let Some(row) = running.guarded(|| buffer.next(&mut rows).map_err(wrong))? {
             if *count == 0 {
-                let names = row::names(&row);
+                let (names, readable) = running.guarded(|| Ok((row::names(&row), row::is_readable(&row))))?;
                 let distinct: std::collections::HashSet<&String> = names.iter().collect();
-                if wrap && distinct.len() == names.len() && !row::is_readable(&row) {
+                if wrap && distinct.len() == names.len() && !readable {
                     return Ok(Some(names));
                 }
                 sink.columns(&names)?;
             }
             *count += 1;
-            buffer.read(&row);
             if !buffer.with_cells(|cells| sink.row(cells))? {
                 break;
             }
@@ -202,7 +211,7 @@ impl PgStore {
     fn has_table(&mut self, name: &str) -> Result<bool> {
         use diesel::sql_types::{Bool, Text};
         let asked = diesel::dsl::sql::<Bool>("pg_catalog.to_regclass(").bind::<Text, _>(name).sql(") IS NOT NULL");
-        diesel::select(asked).get_result(&mut self.connection).map_err(|e| translate(&e))
+        self.asked(|connection| diesel::select(asked).get_result(connection).map_err(|e| translate(&e)))
     }
 
     /// Makes an empty schema for the open transaction and puts it first. Types and functions of the ordinary schemas stay in
@@ -210,20 +219,38 @@ impl PgStore {
     fn begin_scratch(&mut self) -> Result<()> {
         use diesel::sql_types::Text;
         self.batch("CREATE SCHEMA __diesel_shell_scratch")?;
-        let path: String = diesel::select(diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')"))
-            .get_result(&mut self.connection)
-            .map_err(|e| translate(&e))?;
+        let path = diesel::dsl::sql::<Text>("pg_catalog.current_setting('search_path')");
+        let path: String =
+            self.asked(|connection| diesel::select(path).get_result(connection).map_err(|e| translate(&e)))?;
         let path = if path.trim().is_empty() { path } else { format!(", {path}") };
         let set = diesel::dsl::sql::<Text>("pg_catalog.set_config('search_path', ")
             .bind::<Text, _>(format!("__diesel_shell_scratch{path}"))
             .sql(", true)");
-        diesel::select(set).get_result::<String>(&mut self.connection).map(drop).map_err(|e| translate(&e))
+        let set = |connection: &mut PgConnection| diesel::select(set).get_result::<String>(connection);
+        self.asked(|connection| set(connection).map(drop).map_err(|e| translate(&e)))
     }
 
     /// Gives the connection the migrations that `db` works with.
     pub fn set_migrations(&mut self, migrations: Migrations<Pg>) {
         self.migrations = Some(migrations);
     }
+}
+
+/// Lets through whatever is not a COPY between the server and its client: Diesel would wait for ever for its end.
+fn without_copy(sql: &str) -> Result<()> {
+    let text = sql.to_ascii_lowercase();
+    if !text.contains("stdin") && !text.contains("stdout") {
+        return Ok(());
+    }
+    let words = tokens(sql, false).unwrap_or_default();
+    let by_client = |pair: &[SqlToken<'_>]| {
+        (pair[0].is("FROM") && pair[1].is("STDIN")) || (pair[0].is("TO") && pair[1].is("STDOUT"))
+    };
+    if !words.first().is_some_and(|word| word.is("COPY")) || !words.windows(2).any(by_client) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, "a COPY from STDIN or to STDOUT is not for `.sql`")
+        .hint("`.import FILE MODEL` reads rows from a file, `.export FILE QUERY` writes them to one"))
 }
 
 /// Why nothing is written.
@@ -292,7 +319,8 @@ impl Store for PgStore {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.numbering.settle(&mut self.connection)?;
+        let connection = &mut self.connection;
+        self.running.guarded(|| self.numbering.settle(connection))?;
         self.batch("COMMIT")
     }
 
@@ -350,11 +378,12 @@ impl Store for PgStore {
     }
 
     fn identity(&mut self) -> Result<Named> {
-        identity::of(&mut self.connection, &mut self.server)
+        let (connection, server) = (&mut self.connection, &mut self.server);
+        self.running.guarded(|| identity::of(connection, server))
     }
 
     fn was_committed(&mut self, transaction: &Identity) -> Result<Fate> {
-        identity::fate(&mut self.connection, transaction)
+        self.asked(|connection| identity::fate(connection, transaction))
     }
 
     fn place(&mut self) -> Option<String> {
@@ -374,7 +403,7 @@ impl Store for PgStore {
     }
 
     fn quirks(&mut self) -> Result<Vec<Quirk>> {
-        quirks::quirks(&mut self.connection).map_err(|e| translate(&e))
+        self.asked(|connection| quirks::quirks(connection).map_err(|e| translate(&e)))
     }
 
     fn reserve_keys(&mut self, catalog: &Catalog, entity: EntityId, count: usize) -> Result<Vec<i64>> {
@@ -391,14 +420,14 @@ impl Store for PgStore {
         .bind::<Text, _>(&model.table)
         .bind::<Text, _>(&model.columns[key].name)
         .bind::<BigInt, _>(count as i64);
-        let rows: Vec<Number> = query.load(&mut self.connection).map_err(|e| translate(&e))?;
+        let rows: Vec<Number> = self.asked(|connection| query.load(connection).map_err(|e| translate(&e)))?;
         let numbers: Vec<i64> = rows.into_iter().map(|row| row.number).collect();
         self.numbering.gave(entity, &numbers);
         Ok(numbers)
     }
 
     fn numbering(&mut self, catalog: &Catalog, tables: &[EntityId]) -> Result<Vec<String>> {
-        numbering::states(&mut self.connection, catalog, tables)
+        self.asked(|connection| numbering::states(connection, catalog, tables))
     }
 
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
@@ -407,9 +436,9 @@ impl Store for PgStore {
             self.numbering.wrote(insert, catalog);
         }
         let _at_work = self.running.begin();
-        dynamic(catalog, statement)
-            .execute(&mut self.connection)
-            .map_err(|e| self.running.judged(translate_of(&e, catalog, statement)))
+        let query = dynamic(catalog, statement);
+        self.asked(|connection| query.execute(connection).map_err(|e| translate_of(&e, catalog, statement)))
+            .map_err(|error| self.running.judged(error))
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
@@ -421,10 +450,11 @@ impl Store for PgStore {
         let _at_work = running.begin();
         let wrong = |e| running.judged(translate_of(&e, catalog, statement));
         let query = dynamic(catalog, statement);
-        let rows = LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(wrong)?;
+        let connection = &mut self.connection;
+        let mut rows =
+            running.guarded(|| LoadConnection::<PgRowByRowLoadingMode>::load(connection, query).map_err(wrong))?;
         let mut buffer = RowBuffer::default();
-        for row in rows {
-            buffer.read(&row.map_err(wrong)?);
+        while running.guarded(|| buffer.next(&mut rows).map_err(wrong))?.is_some() {
             if !buffer.with_cells(|cells| each(cells))? {
                 break;
             }
@@ -449,21 +479,23 @@ impl Store for PgStore {
 
     fn explain(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<Vec<String>> {
         let query = super::fragment::Explain { prefix: "EXPLAIN ", inner: dynamic(catalog, statement) };
-        let rows =
-            LoadConnection::<PgRowByRowLoadingMode>::load(&mut self.connection, query).map_err(|e| translate(&e))?;
-        let mut buffer = RowBuffer::default();
-        let mut lines = Vec::new();
-        for row in rows {
-            buffer.read(&row.map_err(|e| translate(&e))?);
-            buffer.with_cells(|cells| {
-                lines.extend(cells.first().map(ToString::to_string));
-                Ok(())
-            })?;
-        }
-        Ok(lines)
+        self.asked(|connection| {
+            let wrong = |e| translate(&e);
+            let mut rows = LoadConnection::<PgRowByRowLoadingMode>::load(connection, query).map_err(wrong)?;
+            let mut buffer = RowBuffer::default();
+            let mut lines = Vec::new();
+            while buffer.next(&mut rows).map_err(wrong)?.is_some() {
+                buffer.with_cells(|cells| {
+                    lines.extend(cells.first().map(ToString::to_string));
+                    Ok(())
+                })?;
+            }
+            Ok(lines)
+        })
     }
 
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
+        without_copy(sql)?;
         // What gives rows is loaded, what gives none is executed for its count; PostgreSQL's protocol says which only
         // afterwards, and a statement must not run twice.
         let first = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().next();
@@ -557,7 +589,7 @@ impl Store for PgStore {
 
     fn tables(&mut self) -> Result<Vec<TableFacts>> {
         let _at_work = self.running.begin();
-        reflect::tables(&mut self.connection).map_err(|error| self.running.judged(error))
+        self.asked(reflect::tables).map_err(|error| self.running.judged(error))
     }
 
     fn has_migrations_table(&mut self) -> Result<bool> {
@@ -572,6 +604,7 @@ impl Store for PgStore {
     migrations::methods!();
 
     fn batch(&mut self, sql: &str) -> Result<()> {
+        without_copy(sql)?;
         // By the extended protocol, in which the server takes one statement and no more.
         self.sent(|connection| diesel::sql_query(sql).execute(connection).map(drop))
     }

@@ -59,8 +59,23 @@ pub struct RowBuffer {
 }
 
 impl RowBuffer {
+    /// Takes over the next row, and lends it.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn next<'r, R: Row<'r, Pg>>(
+        &mut self,
+        rows: &mut impl Iterator<Item = QueryResult<R>>,
+    ) -> QueryResult<Option<R>> {
+        let row = rows.next().transpose()?;
+        if let Some(row) = &row {
+            self.read(row);
+        }
+        Ok(row)
+    }
+
     /// Takes over one row.
-    pub fn read<'r>(&mut self, row: &impl Row<'r, Pg>) {
+    fn read<'r>(&mut self, row: &impl Row<'r, Pg>) {
         self.text.clear();
         self.bytes.clear();
         self.slots.clear();

@@ -59,6 +59,11 @@ pub enum Open {
 }
 
 impl SqliteStore {
+    /// Asks the database something.
+    fn asked<T>(&mut self, work: impl FnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
+        work(&mut self.connection)
+    }
+
     /// Opens a database file, or `:memory:`.
     ///
     /// Foreign keys are enforced, which SQLite leaves off by default (<https://www.sqlite.org/foreignkeys.html>, §2),
