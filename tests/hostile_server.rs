@@ -25,7 +25,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 /// Runs a command there; however it ends, it ends soon, says why, and drives no terminal.
 #[track_caller]
 fn survives(what: &str, script: &[u8]) {
-    let server = fake::Server::start(script.to_vec());
+    let server = fake::Server::start([script.to_vec()]);
     let shell = Shell::empty();
     let begun = Instant::now();
     let run = shell.run(&[&server.url(), "-c", ".tables", "-c", "list users"], "");
@@ -123,12 +123,37 @@ fn an_application_gets_an_error_where_diesel_panics() {
         survives(what, &[message(b'R', &[0; 4]), message(b'Z', b"I"), answer.repeat(20)].concat());
         let script = [connected(), answer.repeat(20)].concat();
         survives(what, &script);
-        let server = fake::Server::start(script.clone());
+        let server = fake::Server::start([script.clone()]);
         in_words(what, quiet().database(server.url()).build().err().unwrap());
         // A connection of the application's own.
-        let server = fake::Server::start(script);
+        let server = fake::Server::start([script]);
         let connection = PgConnection::establish(&server.url()).unwrap();
         in_words(what, quiet().connection(connection).build().err().unwrap());
+    }
+}
+
+/// Where the answers of a recorded server end.
+fn ends(real: &[u8]) -> Vec<usize> {
+    let ready = |(at, bytes): (usize, &[u8])| bytes.starts_with(b"Z\0\0\0\x05").then_some(at + 6);
+    real.windows(6).enumerate().filter_map(ready).collect()
+}
+
+#[test]
+fn behind_such_an_answer_the_next_command_connects_again() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/server");
+    let real = std::fs::read(folder.join("01")).unwrap();
+    let ends = ends(&real);
+    // Two settings, the server, the tables; whether it still answers, which is not asked here; the statement and its rows.
+    let (connected, opened, asked, listed) = (ends[3], ends[4], ends[5], ends[7]);
+    for (what, answer) in strange() {
+        let first = [&real[..opened], &answer.repeat(20)].concat();
+        let second = [&real[..connected], &real[asked..listed]].concat();
+        let server = fake::Server::start([first, second]);
+        let mut shell = quiet().database(server.url()).build().unwrap();
+        let error = shell.execute("list users").err().unwrap();
+        assert!(!error.message.is_empty(), "{what}");
+        let again = shell.execute("list users").err();
+        assert!(again.is_none(), "{what}: {error:?}, then {again:?}");
     }
 }
 
@@ -136,23 +161,17 @@ fn an_application_gets_an_error_where_diesel_panics() {
 fn nowhere_does_a_panic_of_diesel_get_out() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/server");
     let real = std::fs::read(folder.join("00")).unwrap();
-    let answered: Vec<usize> = real
-        .windows(6)
-        .enumerate()
-        .filter(|(_, bytes)| bytes.starts_with(b"Z\0\0\0\x05"))
-        .map(|(at, _)| at + 6)
-        .collect();
+    let answered = ends(&real);
     assert!(answered.len() > 10);
-    for end in answered {
-        for (what, answer) in strange() {
-            let server = fake::Server::start([&real[..end], &answer.repeat(20)].concat());
-            let Ok(mut shell) = quiet().database(server.url()).build() else { continue };
-            for command in [".tables", "list users", ".schema", ".sql select 1;", "db check", "commit"] {
-                // However it ends: a panic ends the test.
-                let ended = shell.execute(command);
-                let known = ended.as_ref().err().map_or(ErrorKind::Database, |error| error.kind);
-                assert_ne!(known, ErrorKind::Syntax, "{what} behind {end}: {command}");
-            }
+    // Elsewhere the fuzz target looks.
+    for (end, (what, answer)) in answered.into_iter().skip(3).zip(strange().into_iter().cycle()) {
+        let server = fake::Server::start([[&real[..end], &answer.repeat(20)].concat()]);
+        let Ok(mut shell) = quiet().database(server.url()).build() else { continue };
+        for command in [".tables", "list users", ".schema", ".sql select 1;", "commit"] {
+            // However it ends: a panic ends the test.
+            let ended = shell.execute(command);
+            let known = ended.as_ref().err().map_or(ErrorKind::Database, |error| error.kind);
+            assert_ne!(known, ErrorKind::Syntax, "{what} behind {end}: {command}");
         }
     }
 }

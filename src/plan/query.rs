@@ -288,3 +288,15 @@ pub enum Statement<'a> {
     /// Deletes rows.
     Deletes(RowSet<'a>),
 }
+
+impl Statement<'_> {
+    /// How many values each of its rows has.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        match self {
+            Self::Select(select) | Self::Seen(select, _) => select.columns.len(),
+            Self::Insert(insert) => insert.returning.len(),
+            Self::Update(_) | Self::Delete(_) | Self::Updates(_) | Self::Deletes(_) => 0,
+        }
+    }
+}

@@ -453,7 +453,7 @@ impl Store for PgStore {
         let connection = &mut self.connection;
         let mut rows =
             running.guarded(|| LoadConnection::<PgRowByRowLoadingMode>::load(connection, query).map_err(wrong))?;
-        let mut buffer = RowBuffer::default();
+        let mut buffer = RowBuffer::of(statement.width());
         while running.guarded(|| buffer.next(&mut rows).map_err(wrong))?.is_some() {
             if !buffer.with_cells(|cells| each(cells))? {
                 break;

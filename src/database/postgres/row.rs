@@ -56,13 +56,22 @@ pub struct RowBuffer {
     text: String,
     bytes: Vec<u8>,
     slots: Vec<Slot>,
+    /// How many values a row must have at least.
+    least: usize,
+    /// How many the first row had.
+    width: Option<usize>,
 }
 
 impl RowBuffer {
+    /// For rows of at least as many values.
+    pub fn of(least: usize) -> Self {
+        Self { least, ..Self::default() }
+    }
+
     /// Takes over the next row, and lends it.
     ///
     /// # Errors
-    /// The database's own.
+    /// The database's own, and rows of another width than they must have: a server may answer anything.
     pub fn next<'r, R: Row<'r, Pg>>(
         &mut self,
         rows: &mut impl Iterator<Item = QueryResult<R>>,
@@ -70,6 +79,13 @@ impl RowBuffer {
         let row = rows.next().transpose()?;
         if let Some(row) = &row {
             self.read(row);
+            let found = self.slots.len();
+            if found < self.least || self.width.is_some_and(|width| width != found) {
+                let asked = self.width.unwrap_or(self.least);
+                let told = format!("the server answered {found} columns where {asked} were asked for");
+                return Err(diesel::result::Error::DeserializationError(told.into()));
+            }
+            self.width = Some(found);
         }
         Ok(row)
     }
