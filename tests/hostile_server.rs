@@ -27,6 +27,10 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 fn survives(what: &str, script: &[u8]) {
     let server = fake::Server::start([script.to_vec()]);
     let shell = Shell::empty();
+    let config = shell.path().join("config/diesel-shell");
+    std::fs::create_dir_all(&config).unwrap();
+    // Nobody waits for a server that goes away.
+    std::fs::write(config.join("config.toml"), "[network]\nwait = 0\n").unwrap();
     let begun = Instant::now();
     let run = shell.run(&[&server.url(), "-c", ".tables", "-c", "list users"], "");
     assert!(begun.elapsed() < Duration::from_secs(60), "{what} takes {:?}", begun.elapsed());
@@ -155,6 +159,34 @@ fn behind_such_an_answer_the_next_command_connects_again() {
         let again = shell.execute("list users").err();
         assert!(again.is_none(), "{what}: {error:?}, then {again:?}");
     }
+}
+
+#[test]
+fn a_third_ctrl_c_ends_what_nothing_else_stops() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/server");
+    let real = std::fs::read(folder.join("01")).unwrap();
+    // Where the rows are to come a COPY begins, and Diesel waits for ever for its end.
+    let copy = [message(b'1', b""), message(b'2', b""), message(b'H', &[0; 3])].concat();
+    let server = fake::Server::start([[&real[..ends(&real)[6]], &copy].concat()]);
+    let shell = Shell::empty();
+    let mut child =
+        shell.command().args([&server.url(), "-c", "list users"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        std::thread::sleep(Duration::from_millis(200));
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "it goes on");
+        if begun.elapsed() > Duration::from_secs(2) {
+            kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        }
+    };
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("the command could not be stopped, so the shell ends"), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod connect;
+mod copy;
 mod definition;
 mod dialect;
 mod error;
@@ -27,7 +28,7 @@ use crate::plan::query::Statement;
 use crate::store::{
     Applied, Attempt, Cancel, Each, Facts, Fate, Identity, Named, RawOutcome, RawSink, Script, Store, Waiter,
 };
-use crate::text::sql::{SqlToken, tokens};
+use crate::text::sql::tokens;
 use crate::{Error, ErrorKind, Result};
 use cancel::{Running, Target};
 pub use connect::{Around, around_connecting};
@@ -236,23 +237,6 @@ impl PgStore {
     }
 }
 
-/// Lets through whatever is not a COPY between the server and its client: Diesel would wait for ever for its end.
-fn without_copy(sql: &str) -> Result<()> {
-    let text = sql.to_ascii_lowercase();
-    if !text.contains("stdin") && !text.contains("stdout") {
-        return Ok(());
-    }
-    let words = tokens(sql, false).unwrap_or_default();
-    let by_client = |pair: &[SqlToken<'_>]| {
-        (pair[0].is("FROM") && pair[1].is("STDIN")) || (pair[0].is("TO") && pair[1].is("STDOUT"))
-    };
-    if !words.first().is_some_and(|word| word.is("COPY")) || !words.windows(2).any(by_client) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Refused, "a COPY from STDIN or to STDOUT is not for `.sql`")
-        .hint("`.import FILE MODEL` reads rows from a file, `.export FILE QUERY` writes them to one"))
-}
-
 /// Why nothing is written.
 fn closed(error: &Error) -> Error {
     Error::new(ErrorKind::Refused, format!("this database is open for reading only ({})", error.message))
@@ -390,7 +374,8 @@ impl Store for PgStore {
         use diesel::sql_types::Text;
         let asked = "(SELECT pg_catalog.concat(system_identifier, '/', pg_catalog.current_database()) \
             FROM pg_catalog.pg_control_system())";
-        diesel::select(diesel::dsl::sql::<Text>(asked)).get_result(&mut self.connection).ok()
+        let asked = diesel::dsl::sql::<Text>(asked);
+        self.asked(|connection| diesel::select(asked).get_result(connection).map_err(|e| translate(&e))).ok()
     }
 
     fn set_read_only(&mut self) -> Result<()> {
@@ -495,7 +480,7 @@ impl Store for PgStore {
     }
 
     fn raw(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<RawOutcome> {
-        without_copy(sql)?;
+        copy::refuse(sql)?;
         // What gives rows is loaded, what gives none is executed for its count; PostgreSQL's protocol says which only
         // afterwards, and a statement must not run twice.
         let first = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().next();
@@ -604,7 +589,7 @@ impl Store for PgStore {
     migrations::methods!();
 
     fn batch(&mut self, sql: &str) -> Result<()> {
-        without_copy(sql)?;
+        copy::refuse(sql)?;
         // By the extended protocol, in which the server takes one statement and no more.
         self.sent(|connection| diesel::sql_query(sql).execute(connection).map(drop))
     }
