@@ -261,8 +261,8 @@ fn a_paste_is_literal_and_runs_command_by_command() {
     session
         .send("\x1b[200~add user username=zoe email=z@x\nadd post author=zoe body='a\tb'\ncount posts\n\x1b[201~\r")
         .unwrap();
-    session.expect("staged: user zoe (1 change").unwrap();
-    session.expect("staged: post 3 (2 changes").unwrap();
+    session.expect("\r\n3\r\n").unwrap();
+    session.expect("staged: 2 added (2 changes; commit to write)").unwrap();
     session.send_line("post 3 format '[{body}]'").unwrap();
     session.expect("[a\\tb]").unwrap();
     session.send_line("rollback").unwrap();
@@ -329,4 +329,96 @@ fn commands_from_the_command_line_write_to_the_terminal() {
     session.expect("nothing was dropped").unwrap();
     session.expect(Eof).unwrap();
     shell.script("count users").ok().stdout("2\n");
+}
+
+/// Lines that add users, whose names begin so.
+fn adds(name: &str, count: usize) -> String {
+    (0..count).map(|at| format!("add user username={name}{at} email={name}{at}@x\n")).collect()
+}
+
+#[test]
+fn a_paste_of_many_changes_is_staged_together_and_survives() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send(format!("\x1b[200~{}\x1b[201~\r", adds("p", 2_000))).unwrap();
+    let said = session.expect("staged: 2000 added (2000 changes; commit to write)").unwrap();
+    assert!(!String::from_utf8_lossy(said.before()).contains("staged: user"));
+    session.expect("microblog*2000> ").unwrap();
+    session.send_line("count users").unwrap();
+    session.expect("\r\n2002\r\n").unwrap();
+    // Each is a change of its own, with its key.
+    session.send_line("user p1999 show id, username").unwrap();
+    session.expect("2002").unwrap();
+    session.send_line("undo").unwrap();
+    session.expect("undone: 1 change; 1999 still staged").unwrap();
+    session.expect("microblog*1999> ").unwrap();
+    // Nobody waits for a lock meanwhile.
+    shell.script("add user username=other email=o@x\ncommit").ok();
+    session.get_process_mut().signal(expectrl::process::unix::Signal::SIGKILL).unwrap();
+    drop(session);
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send_line(".recover").unwrap();
+    session.expect("staged again: 1999 changes").unwrap();
+    session.send_line("commit").unwrap();
+    session.expect("committed: 1999 added").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+    shell.script("count users").ok().stdout("2002\n");
+}
+
+#[test]
+fn an_error_among_changes_that_arrive_together_has_its_line() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    session.send_line("add user username=first email=f@x").unwrap();
+    session.expect("microblog*1> ").unwrap();
+    let paste = format!("{}add user username=john email=j@x\n{}", adds("p", 300), adds("q", 500));
+    session.send(format!("\x1b[200~{paste}\x1b[201~\r")).unwrap();
+    session.expect("username 'john' is taken by user").unwrap();
+    session.expect("staged at prompt:302").unwrap();
+    session.expect("500 lines were not run").unwrap();
+    session.expect("staged: 300 added (301 changes; commit to write)").unwrap();
+    session.expect("microblog*301> ").unwrap();
+    // The same from a file, with an error that only looks at an earlier line bring out, and one of its own behind it.
+    let file = format!("{}set user first email=g@x\nadd user username=john email=j@x\nnonsense\n", adds("r", 20));
+    std::fs::write(shell.path().join("some.dsh"), file).unwrap();
+    session.send_line(".read some.dsh").unwrap();
+    session.expect("some.dsh:22:1: ").unwrap();
+    session.expect("username 'john' is taken by user").unwrap();
+    session.expect("staged: 20 added, 1 changed (322 changes; commit to write)").unwrap();
+    session.expect("microblog*322> ").unwrap();
+    session.send_line("undo 21").unwrap();
+    session.expect("undone: 21 changes; 301 still staged").unwrap();
+    session.send_line("user first show email").unwrap();
+    session.expect("f@x").unwrap();
+    session.send_line("rollback").unwrap();
+    session.expect("rolled back: 301 added").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+#[test]
+fn changes_among_other_commands_are_seen_by_them() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    std::fs::write(shell.path().join("inner.dsh"), adds("i", 3)).unwrap();
+    let paste = "add user username=zoe email=z@x\nlet z = user zoe\nadd post author=$z body=one\nset user zoe email=y@x\n\
+                 list users where id = $z.id show email\n.read inner.dsh\ncommit\nadd user username=ann email=a@x\n\
+                 add post author=ann body=two\ndelete post 1\ncount posts";
+    session.send(format!("\x1b[200~{paste}\x1b[201~\r")).unwrap();
+    session.expect("y@x").unwrap();
+    session.expect("committed: 5 added").unwrap();
+    session.expect("\r\n3\r\n").unwrap();
+    session.expect("staged: 2 added, 1 deleted (3 changes; commit to write)").unwrap();
+    session.expect("microblog*3> ").unwrap();
+    session.send_line("rollback").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+    shell.script("count users").ok().stdout("6\n");
 }

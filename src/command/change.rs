@@ -7,7 +7,7 @@ use crate::model::{EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::{self, Bound, Record, Resolver, named};
 use crate::session::effects::{Going, identity};
-use crate::session::journal::Change;
+use crate::session::journal::{Change, Counts};
 use crate::session::{Hold, is_exact};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
@@ -19,6 +19,15 @@ pub(super) fn tally(context: &Context) -> String {
     let count = context.session.staged();
     let mut number = itoa::Buffer::new();
     [" (", number.format(count), if count == 1 { " change" } else { " changes" }, "; commit to write)"].concat()
+}
+
+/// "staged: 3 added (3 changes; commit to write)": what is staged of the changes from a number on.
+#[must_use]
+pub fn staged_since(first: u32, context: &Context) -> Option<String> {
+    let mut counts = Counts::default();
+    let entries = context.session.entries().iter().filter(|entry| entry.number >= first);
+    entries.flat_map(|entry| &entry.changes).for_each(|change| counts.count(change));
+    (counts.total() > 0).then(|| format!("staged: {counts}{}", tally(context)))
 }
 
 /// `add`
@@ -225,7 +234,7 @@ pub fn delete(
         base.retain(|(at, _)| is_exact(&entity.columns[*at].data_type));
     }
     // The foreign keys of a script's single deletes answer for themselves when it is sent, unless they do more than refuse.
-    let tells = context.interactive
+    let tells = (context.interactive && !context.session.is_together())
         || many
         || !with.is_empty()
         || catalog.iter().any(|(_, other)| {

@@ -169,11 +169,13 @@ pub fn agreed(
     rows: usize,
     whole: bool,
     question: impl FnOnce() -> String,
-    context: &Context,
+    context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<bool> {
     if !context.interactive || !(whole || rows >= context.confirm) {
         return Ok(true);
     }
+    // No transaction is open while a person thinks.
+    context.session.end_together()?;
     Ok(front.ask(&question())? != Some(false))
 }

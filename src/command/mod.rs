@@ -1,5 +1,6 @@
 //! Commands: a syntax tree in, reports out. One file a group; nothing here writes to a terminal.
 
+mod ahead;
 mod change;
 mod consequence;
 mod dot;
@@ -21,6 +22,8 @@ mod sql;
 mod target;
 mod transfer;
 
+pub use ahead::look_ahead;
+pub use change::staged_since;
 pub use own::{Call, Command as OwnCommand, Own, Setting};
 
 use crate::language::ast::{Command, LetValue, Name};
@@ -262,12 +265,31 @@ pub fn run(command: &Command<'_>, origin: Origin<'_>, context: &mut Context, fro
         settle(context)?;
     }
     let done = dispatch(command, origin, context, front).map_err(|error| first_error(error, context));
+    tell(context, front)?;
+    done
+}
+
+/// Variables follow new keys, and warnings are shown.
+fn tell(context: &mut Context, front: &mut dyn Front) -> Result<()> {
     for change in context.session.take_renumbered() {
         follow(&change, context);
     }
     for warning in context.session.take_warnings() {
         front.notice(Level::Warning, &warning)?;
     }
+    Ok(())
+}
+
+/// Changes that were collected to be staged together are staged.
+///
+/// # Errors
+/// The database's objection to one of them, with its place.
+pub fn end_together(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if !context.session.is_together() {
+        return Ok(());
+    }
+    let done = context.session.end_together();
+    tell(context, front)?;
     done
 }
 

@@ -87,7 +87,7 @@ impl Session {
     /// when it is sent, nothing.
     pub(super) fn effects(&mut self, changes: &[Change]) -> Result<Vec<Change>> {
         let mut all: Vec<Going> = Vec::new();
-        if self.mode == Mode::Script {
+        if self.mode == Mode::Script && !self.is_together() {
             return Ok(Vec::new());
         }
         let catalog = Arc::clone(&self.catalog);

@@ -4,6 +4,7 @@ use super::journal::{Change, Entry};
 use super::number::with_key;
 use super::seen::has_given;
 use super::sets::sets;
+use super::together::Made;
 use super::{Applied, Session};
 use crate::model::{Catalog, EntityId, Value};
 use crate::plan::query::{ChangedRow, Delete, Insert, RowSet, Statement, Update};
@@ -19,7 +20,7 @@ impl Session {
     /// # Errors
     /// `Conflict` when the row is not as it was read; the database's objection in the words of the models.
     pub(super) fn send(&mut self, change: &Change) -> Result<()> {
-        let sent = self.guarded(|session| send_set(&mut *session.store, &session.catalog, &[change]));
+        let sent = self.guarded(|session| session.send_set(&[change]));
         sent.map_err(|error| self.explained(error, change))
     }
 
@@ -44,16 +45,20 @@ impl Session {
         result
     }
 
+    fn send_set(&mut self, set: &[&Change]) -> Result<()> {
+        send_set(&mut *self.store, &self.catalog, set, self.together.as_mut().map(|together| &mut together.made))
+    }
+
     /// Sends changes in the open transaction, in as few statements as their order allows. When one fails, the transaction
     /// is no good any more but to be rolled back.
     pub(super) fn send_sets(&mut self, changes: &[&Change]) -> Result<()> {
         if let [only] = changes {
-            return send_set(&mut *self.store, &self.catalog, &[*only]);
+            return self.send_set(&[*only]);
         }
         let plain = self.is_plain()?;
         for set in sets(changes.iter().copied(), &self.catalog, plain) {
             let set: Vec<&Change> = set.into_iter().map(|at| changes[at]).collect();
-            send_set(&mut *self.store, &self.catalog, &set)?;
+            self.send_set(&set)?;
         }
         Ok(())
     }
@@ -88,7 +93,7 @@ impl Session {
             }
         }
         // By itself, so that the objection is about nothing else.
-        match self.guarded(|session| send_set(&mut *session.store, &session.catalog, &changes[from..until])) {
+        match self.guarded(|session| session.send_set(&changes[from..until])) {
             Err(objection) => (from, objection),
             Ok(()) => (from, error),
         }
@@ -131,11 +136,15 @@ impl Session {
         if self.flushed() >= until {
             return Ok(());
         }
-        let fresh = !self.is_open();
-        self.begin(true)?;
-        if fresh && has_given(self.journal.entries()) {
-            // Sent again: someone else may have taken a key that was handed out.
-            self.renumber()?;
+        if self.is_together() {
+            self.begin_again()?;
+        } else {
+            let fresh = !self.is_open();
+            self.begin(true)?;
+            if fresh && has_given(self.journal.entries()) {
+                // Sent again: someone else may have taken a key that was handed out.
+                self.renumber()?;
+            }
         }
         while self.flushed() < until {
             let from = self.flushed();
@@ -174,7 +183,7 @@ impl Session {
                 if until == self.journal.len() {
                     self.seen.sent();
                 }
-                return Ok(());
+                return self.learn(from, until);
             }
             Err(failed) => failed,
         };
@@ -183,13 +192,15 @@ impl Session {
             return Err(error);
         }
         self.applied = Applied::UpTo(from + owner);
-        let entry = self.journal.remove(from + owner);
+        let error = self.take_failed(from + owner, error);
         self.seen.unsent();
         if !whole {
             // Part of an entry is applied: replay all that is left, without it.
             self.end()?;
+        } else if self.is_together() {
+            self.learn(from, from + owner)?;
         }
-        Err(error.from_place(entry.place))
+        Err(error)
     }
 
     /// Sends entries in the open transaction. On failure those before the failing one are applied.
@@ -308,11 +319,12 @@ pub(super) const fn is_objection(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::Constraint | ErrorKind::Database | ErrorKind::Conflict)
 }
 
-/// Sends changes that differ only in values, in as few statements as the backend's limits allow.
+/// Sends changes that differ only in values, in as few statements as the backend's limits allow. New rows as the database
+/// made them are put into `made`.
 ///
 /// # Errors
 /// `Conflict` when fewer rows were changed than were named; the database's own.
-fn send_set(store: &mut dyn Store, catalog: &Catalog, set: &[&Change]) -> Result<()> {
+fn send_set(store: &mut dyn Store, catalog: &Catalog, set: &[&Change], mut made: Option<&mut Made>) -> Result<()> {
     let Some(first) = set.first() else { return Ok(()) };
     let entity = first.entity();
     if let Change::Insert { columns, .. } = first {
@@ -321,9 +333,17 @@ fn send_set(store: &mut dyn Store, catalog: &Catalog, set: &[&Change]) -> Result
             _ => None,
         });
         let rows: Vec<&[Value]> = values.collect();
+        let all: Vec<usize> = (0..catalog.get(entity).columns.len()).collect();
         let full = if columns.is_empty() { 1 } else { store.facts().rows_at_once(columns.len()) };
         for rows in batches(&rows, full, store.facts().arrays) {
-            store.execute(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &[] }))?;
+            let Some(made) = made.as_deref_mut() else {
+                store.execute(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &[] }))?;
+                continue;
+            };
+            store.query(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &all }), &mut |cells| {
+                made.push((entity, cells.iter().map(|cell| cell.to_value()).collect()));
+                Ok(true)
+            })?;
         }
         return Ok(());
     }

@@ -204,6 +204,12 @@ impl Journal {
         self.steps.entries.remove(at)
     }
 
+    /// Takes out the entries from a place on, for good. Gives the first of them.
+    pub fn truncate(&mut self, at: usize) -> Option<Entry> {
+        self.generation += 1;
+        self.steps.entries.drain(at..).next()
+    }
+
     /// An entry, to note what the database gave for it.
     pub fn entry_mut(&mut self, at: usize) -> &mut Entry {
         &mut self.steps.entries[at]

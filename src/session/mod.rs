@@ -20,6 +20,7 @@ mod sight;
 mod spelling;
 mod sql;
 mod stage;
+mod together;
 mod touch;
 mod typed;
 
@@ -99,6 +100,8 @@ pub struct Session {
     mode: Mode,
     journal: Journal,
     applied: Applied,
+    /// Changes that arrive together at a prompt are being collected.
+    together: Option<together::Together>,
     keeper: Option<Keeper>,
     left: Vec<Left>,
     /// Where recovery files are, and the database's name there, for a script that asks for them.
@@ -133,6 +136,7 @@ impl Session {
             mode: if hold == Hold::Yes { Mode::Script } else { Mode::Prompt },
             journal: Journal::default(),
             applied: Applied::Nothing,
+            together: None,
             keeper: None,
             left: Vec::new(),
             recovery: None,
@@ -184,6 +188,16 @@ impl Session {
             Mode::Prompt => Hold::No,
             Mode::Held | Mode::Script => Hold::Yes,
         }
+    }
+
+    /// Whether a person is typing, and no transaction is open between commands.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.mode == Mode::Prompt
+    }
+
+    /// The number that the next entry will have.
+    pub(crate) const fn next_entry(&self) -> u32 {
+        self.journal.next_number()
     }
 
     /// Holds the transaction open from now on, or no longer.

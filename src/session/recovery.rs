@@ -146,9 +146,18 @@ impl Keeper {
     /// # Errors
     /// `Io`, likewise for everything else here.
     pub fn append(&mut self, entry: &Entry, catalog: &Catalog) -> Result<()> {
-        let mut line = to_json(entry, catalog).to_string();
-        line.push('\n');
-        self.write(line.as_bytes())
+        self.append_all(std::slice::from_ref(entry), catalog)
+    }
+
+    /// Adds entries, all in one write.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn append_all(&mut self, entries: &[Entry], catalog: &Catalog) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.write(lines(entries, catalog).as_bytes())
     }
 
     /// Says that a COMMIT is about to be sent.
@@ -173,11 +182,7 @@ impl Keeper {
     /// # Errors
     /// `Io`
     pub fn rewrite(&mut self, entries: &[Entry], catalog: &Catalog) -> Result<()> {
-        let mut text = String::new();
-        for entry in entries {
-            text.push_str(&to_json(entry, catalog).to_string());
-            text.push('\n');
-        }
+        let text = lines(entries, catalog);
         // In a new file that takes the old one's name, so that a crash leaves one or the other.
         let replaced = || -> std::io::Result<File> {
             let new = files::Replacement::of(&self.path)?;
@@ -197,6 +202,16 @@ impl Keeper {
     pub fn clear(&mut self) -> Result<()> {
         self.file.set_len(0).and_then(|()| self.file.sync_data()).map_err(|cause| failed(&self.path, &cause))
     }
+}
+
+/// Entries as they are kept, a line each.
+fn lines(entries: &[Entry], catalog: &Catalog) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        text.push_str(&to_json(entry, catalog).to_string());
+        text.push('\n');
+    }
+    text
 }
 
 impl Drop for Keeper {

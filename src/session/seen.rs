@@ -7,15 +7,21 @@
 use super::journal::{Change, Entry};
 use super::number::Numbers;
 use super::{Mode, Session};
-use crate::Result;
+use crate::{ErrorKind, Result};
 use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Quirk, Value};
-use crate::plan::query::Statement;
+use crate::plan::query::{Alias, ColumnRef, Expr, Select, Statement};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
 
 /// How many records that the database was asked for are remembered.
 const ROWS: usize = 10_000;
+
+/// How many records are so few that they are not asked for before they are needed: what is pending would be sent first.
+const FEW: usize = 8;
+
+/// How many records one query asks for.
+const TOGETHER: usize = 1_000;
 
 /// Where the values of a known record are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +109,12 @@ impl Seen {
             self.known.clear();
             self.rows.clear();
         }
+    }
+
+    /// Forgets what the database was asked for.
+    fn forget_rows(&mut self) {
+        self.known.retain(|_, known| matches!(known.source(), Source::Entry(_)));
+        self.rows.clear();
     }
 
     /// Nothing is pending.
@@ -299,6 +311,12 @@ impl Session {
             self.query(&select, &mut take)?;
             return Ok(found);
         }
+        if let Some(known) = self.known(entity, by)
+            && known.is_whole()
+            && let Source::Row(at) = known.source()
+        {
+            return Ok(self.seen.rows.get(at).map(|(_, values)| values.clone()));
+        }
         self.before_look_up(entity)?;
         self.store.query(&self.catalog, &Statement::Select(&select), &mut take)?;
         if found.is_none() && self.flushed() < self.journal.len() {
@@ -342,15 +360,24 @@ impl Session {
             return Ok(());
         }
         self.follow(entity)?;
-        let Some(values) = found.filter(|_| self.seen.rows.len() < ROWS) else { return Ok(()) };
-        let Some(known) = Known::new(Source::Row(self.seen.rows.len())) else { return Ok(()) };
+        if let Some(values) = found {
+            self.remember(entity, values);
+        }
+        Ok(())
+    }
+
+    /// A row that the database has just given.
+    fn remember(&mut self, entity: EntityId, values: &[Value]) {
+        if self.seen.rows.len() >= ROWS {
+            return;
+        }
+        let Some(known) = Known::new(Source::Row(self.seen.rows.len())) else { return };
         for column in by_columns(self.catalog.get(entity)) {
             if let Some(slot) = self.seen.slot(entity, column, &values[column]) {
                 self.seen.known.insert(slot, known);
             }
         }
         self.seen.rows.push((entity, values.to_vec()));
-        Ok(())
     }
 
     /// From here on each new record of a table has a key, and is known by it.
@@ -371,6 +398,88 @@ impl Session {
             Some(numbers)
         };
         self.seen.followed.insert(entity, numbers);
+        Ok(())
+    }
+
+    /// From here on the tables of new records are followed, where the database gives no keys ahead.
+    pub(super) fn follow_new(&mut self, changes: &[Change]) -> Result<()> {
+        if self.store.facts().sequences || !self.is_plain()? {
+            return Ok(());
+        }
+        for change in changes.iter().filter(|change| matches!(change, Change::Insert { .. })) {
+            self.follow(change.entity())?;
+        }
+        Ok(())
+    }
+
+    /// Rows of a table by the values of one column.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub(super) fn rows_by(&mut self, entity: EntityId, column: usize, values: &[Value]) -> Result<Vec<Vec<Value>>> {
+        let catalog = Arc::clone(&self.catalog);
+        let data_type = &catalog.get(entity).columns[column].data_type;
+        let mut rows = Vec::new();
+        for batch in values.chunks(TOGETHER) {
+            let items = batch.iter().map(|value| Expr::Value(value.clone(), data_type.clone())).collect();
+            let by = Expr::Column(ColumnRef { alias: Alias(0), entity, column });
+            let mut select = Select::all(entity, &catalog);
+            select.filter = Some(Expr::In(Box::new(by), items));
+            self.guarded(|session| {
+                session.store.query(&catalog, &Statement::Select(&select), &mut |cells| {
+                    rows.push(cells.iter().map(|cell| cell.to_value()).collect());
+                    Ok(true)
+                })
+            })?;
+        }
+        Ok(rows)
+    }
+
+    /// Whether it is worth while to ask for records before they are needed: in a held transaction, where the database is
+    /// at a distance.
+    #[must_use]
+    pub(crate) fn looks_ahead(&self) -> bool {
+        self.remembers() && self.store.facts().sequences
+    }
+
+    /// Asks for records that are going to be needed, all of a table and column in one query. What is found is known from
+    /// here on; what is not found is asked for again when it is needed.
+    ///
+    /// # Errors
+    /// The database's objections to what is pending; what is no fault of the query.
+    pub(crate) fn look_ahead(&mut self, wanted: &[(EntityId, usize, Vec<Value>)]) -> Result<()> {
+        if wanted.is_empty() || !self.looks_ahead() || !self.is_plain()? {
+            return Ok(());
+        }
+        let mut unknown: Vec<(EntityId, usize, Vec<Value>)> = Vec::new();
+        for (entity, column, values) in wanted {
+            if by_columns(self.catalog.get(*entity)).any(|known| known == *column) {
+                let is_known =
+                    |value: &Value| self.known(*entity, &[(*column, value.clone())]).is_some_and(Known::is_whole);
+                unknown.push((*entity, *column, values.iter().filter(|value| !is_known(value)).cloned().collect()));
+            }
+        }
+        let count: usize = unknown.iter().map(|(_, _, values)| values.len()).sum();
+        if count < FEW {
+            return Ok(());
+        }
+        self.flush()?;
+        if self.is_together() {
+            self.begin_again()?;
+        } else {
+            self.begin(true)?;
+        }
+        if self.seen.rows.len() + count > ROWS {
+            self.seen.forget_rows();
+        }
+        for (entity, column, values) in &unknown {
+            match self.rows_by(*entity, *column, values) {
+                Err(error) if error.kind.is_transient() || error.kind == ErrorKind::Interrupted => return Err(error),
+                // Whoever needs the record says what is wrong.
+                Err(_) => {}
+                Ok(rows) => rows.iter().for_each(|row| self.remember(*entity, row)),
+            }
+        }
         Ok(())
     }
 

@@ -36,31 +36,31 @@ impl Session {
         place: Option<Place>,
     ) -> Result<&Entry> {
         let effects = match effects {
-            Some(known) if self.mode != Mode::Script => known,
+            Some(known) if self.mode != Mode::Script || self.is_together() => known,
             _ => self.effects(&changes)?,
         };
         let mut entry = Entry { number: self.journal.next_number(), place, changes, effects, statement: None };
+        let mut sent = self.mode == Mode::Held;
         match self.mode {
+            Mode::Prompt if self.is_together() => self.number_apart(&mut entry.changes, false)?,
             Mode::Prompt => self.try_alone(&mut entry.changes)?,
-            Mode::Held => {
-                self.flush()?;
-                self.begin(true)?;
-                if let Err(error) = self.try_changes(&mut entry.changes) {
-                    if entry.changes.len() > 1 {
-                        // Some of it may be applied: replay what was there before.
-                        self.end()?;
-                    }
-                    return Err(error);
-                }
-            }
+            Mode::Held => self.try_held(&mut entry.changes)?,
             Mode::Script => {
                 if self.journal.len() - self.flushed() >= PENDING {
                     self.flush()?;
                 }
+                if self.is_together() {
+                    self.follow_new(&entry.changes)?;
+                }
                 self.number(&mut entry.changes)?;
+                if self.is_together() && self.must_be_sent(&entry.changes)? {
+                    self.try_held(&mut entry.changes)?;
+                    sent = true;
+                }
             }
         }
-        if let Some(keeper) = &mut self.keeper
+        if !self.is_together()
+            && let Some(keeper) = &mut self.keeper
             && let Err(error) = keeper.append(&entry, &self.catalog)
         {
             // It is not staged, so it must not be in the transaction either.
@@ -69,7 +69,7 @@ impl Session {
         }
         self.journal.push(entry);
         self.note_staged();
-        if self.mode == Mode::Held {
+        if sent {
             self.applied = Applied::UpTo(self.journal.len());
         }
         self.journal.entries().last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
@@ -88,10 +88,7 @@ impl Session {
         match tried {
             Err(error) if error.kind == ErrorKind::Busy => {
                 self.end()?;
-                self.warnings.push(format!(
-                    "someone else holds a lock for longer than {} s: this is staged, but could not be checked",
-                    self.wait.as_secs_f64()
-                ));
+                self.warnings.push(self.not_checked());
                 self.number_apart(changes, false)
             }
             Err(error) => {
@@ -218,8 +215,24 @@ impl Session {
         Ok(())
     }
 
+    /// Sends changes in the held transaction, behind all that is staged.
+    fn try_held(&mut self, changes: &mut [Change]) -> Result<()> {
+        self.flush()?;
+        if self.is_together() {
+            self.begin_again()?;
+        } else {
+            self.begin(true)?;
+        }
+        let done = self.try_changes(changes);
+        if done.is_err() && changes.len() > 1 {
+            // Some of it may be applied: replay what was there before.
+            self.end()?;
+        }
+        done
+    }
+
     /// Gives keys to new records, other than those that staged records have; `only` where there are such.
-    fn number_apart(&mut self, changes: &mut [Change], only: bool) -> Result<()> {
+    pub(super) fn number_apart(&mut self, changes: &mut [Change], only: bool) -> Result<()> {
         for at in 0..changes.len() {
             let Change::Insert { entity, columns, .. } = &changes[at] else { continue };
             let (entity, columns) = (*entity, Rc::clone(columns));

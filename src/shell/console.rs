@@ -4,6 +4,7 @@ use super::pager::{Pager, Paging};
 use super::program::Program;
 use super::progress::{Bar, Busy};
 use super::reply::Reply;
+use super::together::{Run, goes_on_unchecked};
 use crate::command::{self, Context, Flow, Front, Migrating, Origin};
 use crate::language;
 use crate::language::ast::{Line, Name};
@@ -73,6 +74,10 @@ pub struct Console {
     pub connections: Vec<String>,
     /// How the prompt is put together: `{database}`, `{staged}`.
     pub template: Option<String>,
+    /// Lines that arrive together are being run.
+    pub(super) run: Option<Run>,
+    /// How many of the next commands were looked at already.
+    pub(super) ahead: usize,
     /// Called before what was typed at once runs, whether one command or many: forgets an earlier Ctrl-C.
     pub begin: fn(),
 }
@@ -101,6 +106,8 @@ pub struct Screen {
     opener: Opener,
     /// What is collected, and the mode from before.
     collecting: Option<(Rc<RefCell<Vec<u8>>>, Box<dyn Write>, Style)>,
+    /// What is said of changes is kept back, to be said of all together.
+    hushed: bool,
     /// Results are collected as data instead of being written.
     pub(super) reply: Option<Reply>,
     /// Results go to the process's own standard output, so that programs behind a `|` may write there too.
@@ -145,6 +152,7 @@ impl Console {
             bar: None,
             opener,
             collecting: None,
+            hushed: false,
             reply: None,
             is_process: false,
             has_clipboard: false,
@@ -152,7 +160,7 @@ impl Console {
             programs: Vec::new(),
             originals: Vec::new(),
         };
-        Self { prompt, connections: Vec::new(), template: None, begin: || {}, context, screen }
+        Self { prompt, connections: Vec::new(), template: None, run: None, ahead: 0, begin: || {}, context, screen }
     }
 
     /// Runs one command's text.
@@ -168,7 +176,8 @@ impl Console {
             self.context.session.reconnect()?;
             self.screen.notice(Level::Warning, "the connection was lost; it has been made again")?;
         }
-        if self.context.interactive && self.context.is_stale().unwrap_or(false) {
+        // While a transaction is open, nobody changes the schema of a SQLite file.
+        if self.context.interactive && !self.context.session.is_together() && self.context.is_stale().unwrap_or(false) {
             self.reload()?;
         }
         let flow = match self.typed(text, place) {
@@ -237,8 +246,12 @@ impl Console {
     fn typed(&mut self, text: &str, place: &Place) -> Result<Flow> {
         let catalog = Arc::clone(self.context.session.catalog());
         let line = language::parse_line(text, &catalog)?;
+        self.join(&line)?;
         match &line.program {
-            None => self.once(&line, place),
+            None => match self.once(&line, place) {
+                Err(error) if goes_on_unchecked(&error, &mut self.context)? => self.once(&line, place),
+                done => done,
+            },
             Some(program) => self.piped(&line, program, place),
         }
     }
@@ -363,6 +376,11 @@ impl Screen {
                 }
             })));
         }
+    }
+
+    /// Keeps back what is said of changes, or no longer.
+    pub(super) const fn hush(&mut self, hushed: bool) {
+        self.hushed = hushed;
     }
 
     /// Pages results from now on.
@@ -529,9 +547,12 @@ impl Report for Screen {
         self.renderer.marked(sign, text)
     }
     fn wants_notices(&self) -> bool {
-        self.reply.is_some() || self.renderer.wants_notices()
+        self.reply.is_some() || (!self.hushed && self.renderer.wants_notices())
     }
     fn notice(&mut self, level: Level, text: &str) -> Result<()> {
+        if self.hushed && level == Level::Info {
+            return Ok(());
+        }
         self.rest();
         if let Some(reply) = &mut self.reply {
             reply.notice(level, text);

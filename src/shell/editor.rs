@@ -2,7 +2,7 @@
 
 use super::assistant::Assistant;
 use super::console::Console;
-use super::script::{filled_lines, not_run, run_command};
+use super::script::{filled_lines, newlines, not_run, run_command};
 use crate::assist::open_at_end;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
@@ -188,7 +188,7 @@ pub fn interact(editor: &mut Editor) -> Result<()> {
                 if quit && leave(editor, &shared)? {
                     return Ok(());
                 }
-                line += 1;
+                line += 1 + newlines(text.trim_end().as_bytes());
             }
             // Ctrl-C clears the line.
             Err(ReadlineError::Interrupted) => {}
@@ -205,16 +205,44 @@ pub fn interact(editor: &mut Editor) -> Result<()> {
 /// Runs all commands of what was typed or pasted, to the first error or Ctrl-C; true when it asked to leave.
 fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
     (console.begin)();
-    let mut from = 0;
+    // One command says what it did; several are staged together, and say it together.
+    let several = filled_lines(text.as_bytes()) > 1 && has_several(text);
+    let outermost = several && console.begin_run();
+    let done = run_commands(text, line, console);
+    let told = console.end_run();
+    console.end();
+    let mut quit = done?;
+    if let Err(error) = told {
+        let place = Place { source: "prompt".into(), line: 0, column: 1 };
+        console.show_error(&error, "", &place, false)?;
+        left_out(behind(text, line, &error).unwrap_or_default(), console)?;
+        quit = false;
+    }
+    console.tell_run(outermost)?;
+    Ok(quit)
+}
+
+/// Whether there is more than one command.
+fn has_several(text: &str) -> bool {
+    match scan(text, 0) {
+        Scan::Complete { next, .. } => !text[next.min(text.len())..].trim().is_empty(),
+        Scan::Incomplete { .. } => false,
+    }
+}
+
+fn run_commands(text: &str, line: u32, console: &mut Console) -> Result<bool> {
+    let (mut from, mut at) = (0, line);
     while from < text.len() {
         let (end, next) = match scan(text, from) {
             Scan::Complete { end, next } => (end, next),
             Scan::Incomplete { .. } => (text.len(), text.len()),
         };
-        let command = &text[from..end];
+        let (start, command) = (from, &text[from..end]);
         from = next.max(from + 1);
-        let place = Place { source: "prompt".into(), line, column: 1 };
-        let done = run_command(command, &place, console, 0);
+        let place = Place { source: "prompt".into(), line: at, column: 1 };
+        at += newlines(&text.as_bytes()[start..from.min(text.len())]);
+        let done = console.look_ahead(|| text[start..].to_owned() + "\n");
+        let done = done.and_then(|()| run_command(command, &place, console, 0));
         console.end();
         let stopped = match done {
             Ok(ended) if ended.quit && ended.failed.is_none() => return Ok(true),
@@ -229,18 +257,32 @@ fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
             Err(error) if error.kind == ErrorKind::ClosedPipe => true,
             Err(error) => {
                 console.show_error(&error, command, &place, false)?;
-                true
+                left_out(behind(text, line, &error).unwrap_or(&text[from.min(text.len())..]), console)?;
+                return Ok(false);
             }
         };
         if stopped {
-            match filled_lines(&text.as_bytes()[from.min(text.len())..]) {
-                0 => {}
-                lines => console.screen.notice(Level::Warning, &not_run(lines))?,
-            }
+            left_out(&text[from.min(text.len())..], console)?;
             return Ok(false);
         }
     }
     Ok(false)
+}
+
+/// What stands behind the line that an error is about, where that is another one of this text.
+fn behind<'t>(text: &'t str, line: u32, error: &Error) -> Option<&'t str> {
+    let place = error.place.as_ref().filter(|place| &*place.source == "prompt")?;
+    let lines = usize::try_from(place.line.checked_sub(line)?).ok()?;
+    let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    Some(ends.nth(lines).map_or("", |end| &text[end + 1..]))
+}
+
+/// Says how many lines were not run.
+fn left_out(rest: &str, console: &mut Console) -> Result<()> {
+    match filled_lines(rest.as_bytes()) {
+        0 => Ok(()),
+        lines => console.screen.notice(Level::Warning, &not_run(lines)),
+    }
 }
 
 /// What is said when staged changes stay on disk.

@@ -16,6 +16,7 @@ mod reply;
 mod script;
 mod status;
 mod stdio;
+mod together;
 
 pub use app::Shell;
 pub use builder::Builder;

@@ -88,6 +88,16 @@ impl<'r> Script<'r> {
         self.start == self.buffer.len() && memchr::memchr(b'\n', self.reader.buffer()).is_none()
     }
 
+    /// This command and those behind it, as far as they have been read already.
+    fn upcoming(&self, command: &str) -> String {
+        let mut text = command.as_bytes().to_vec();
+        text.push(b'\n');
+        text.extend_from_slice(&self.buffer[self.start..]);
+        text.extend_from_slice(self.reader.buffer());
+        text.truncate(memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1));
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Reads one more line into the buffer; false at the end.
     fn more(&mut self) -> Result<bool> {
         if self.start > 0 {
@@ -170,7 +180,9 @@ fn advance(line: u32, column: u32, text: &[u8]) -> (u32, u32) {
     }
 }
 
-fn newlines(text: &[u8]) -> u32 {
+/// How many lines end in a text.
+#[must_use]
+pub fn newlines(text: &[u8]) -> u32 {
     u32::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u32::MAX)
 }
 
@@ -179,6 +191,21 @@ fn newlines(text: &[u8]) -> u32 {
 /// # Errors
 /// Only what cannot be shown: a closed pipe, a failing disk. Errors of commands are shown here.
 pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Result<Ended> {
+    let outermost = console.begin_run();
+    let done = run_all(script, console, depth);
+    let told = console.end_run();
+    let mut ended = done?;
+    if let Err(error) = told {
+        let here = || Place { source: Arc::clone(&script.name), line: script.line, column: script.column };
+        let place = error.place.clone().unwrap_or_else(here);
+        console.show_error(&error, "", &place, true)?;
+        ended = Ended { failed: Some(error.kind), quit: true };
+    }
+    console.tell_run(outermost)?;
+    Ok(ended)
+}
+
+fn run_all(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Result<Ended> {
     let mut ended = Ended::default();
     let mut text = String::new();
     loop {
@@ -207,7 +234,8 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
                 return Ok(ended);
             }
         };
-        match run_command(&text, &place, console, depth) {
+        let done = console.look_ahead(|| script.upcoming(&text)).and_then(|()| run_command(&text, &place, console, depth));
+        match done {
             Ok(inner) => {
                 ended.failed = ended.failed.or(inner.failed);
                 let stops = !console.screen.options.continue_on_error || inner.failed == Some(ErrorKind::Interrupted);
@@ -241,7 +269,11 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
 /// The command's own, and those of its program; those of a file's commands are shown, and make how it ended.
 pub fn run_command(text: &str, place: &Place, console: &mut Console, depth: usize) -> Result<Ended> {
     let open = console.screen.open_programs();
-    match console.execute(text, place)? {
+    let flow = match console.execute(text, place) {
+        Err(error) => return Err(console.failed(error)?),
+        Ok(flow) => flow,
+    };
+    match flow {
         Flow::Next | Flow::Open(_) | Flow::Watch(..) => Ok(Ended::default()),
         Flow::Quit => Ok(Ended { quit: true, failed: None }),
         Flow::Read(path) => {
