@@ -422,3 +422,35 @@ fn changes_among_other_commands_are_seen_by_them() {
     session.expect(Eof).unwrap();
     shell.script("count users").ok().stdout("6\n");
 }
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_file_of_changes_takes_a_few_round_trips() {
+    let Some(cluster) = common::cluster::Cluster::new() else { return };
+    let sql =
+        "CREATE TABLE users (id serial PRIMARY KEY, username text NOT NULL UNIQUE, email text, price numeric(10,2));
+               INSERT INTO users (username, email) SELECT 'u' || i, 'e' FROM generate_series(1, 2000) i";
+    cluster.sql("postgres", sql);
+    let proxy = common::proxy::Proxy::to(cluster.port());
+    let shell = Shell::empty();
+    let lines: String = (1..=1_000).map(|at| format!("set user u{at} email=n{at} price={at}.5\n")).collect();
+    std::fs::write(shell.path().join("sets.dsh"), lines).unwrap();
+    std::fs::write(shell.path().join("adds.dsh"), adds("a", 1_000)).unwrap();
+    let mut session = start(&shell, &[&common::cluster::over_tcp(proxy.port(), "postgres")]);
+    session.expect("> ").unwrap();
+    for (file, said) in [("sets", "1000 changed (1000 changes"), ("adds", "1000 added (2000 changes")] {
+        proxy.round_trips();
+        session.send_line(format!(".read {file}.dsh")).unwrap();
+        session.expect(format!("staged: {said}; commit to write)")).unwrap();
+        let trips = proxy.round_trips();
+        assert!(trips <= 40, "{file}: {trips} round trips, {:?}", proxy.statements());
+    }
+    // What is read is what a commit will give.
+    session.send_line("list users where id = 7 show email, price").unwrap();
+    session.expect("n7").unwrap();
+    session.expect("7.50").unwrap();
+    session.send_line("commit").unwrap();
+    session.expect("committed: 1000 added, 1000 changed").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}

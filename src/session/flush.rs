@@ -340,10 +340,14 @@ fn send_set(store: &mut dyn Store, catalog: &Catalog, set: &[&Change], mut made:
                 store.execute(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &[] }))?;
                 continue;
             };
-            store.query(catalog, &Statement::Insert(Insert { entity, columns, rows, returning: &all }), &mut |cells| {
-                made.push((entity, cells.iter().map(|cell| cell.to_value()).collect()));
-                Ok(true)
-            })?;
+            store.query(
+                catalog,
+                &Statement::Insert(Insert { entity, columns, rows, returning: &all }),
+                &mut |cells| {
+                    made.push((entity, cells.iter().map(|cell| cell.to_value()).collect()));
+                    Ok(true)
+                },
+            )?;
         }
         return Ok(());
     }

@@ -7,9 +7,9 @@
 use super::journal::{Change, Entry};
 use super::number::Numbers;
 use super::{Mode, Session};
-use crate::{ErrorKind, Result};
 use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Quirk, Value};
 use crate::plan::query::{Alias, ColumnRef, Expr, Select, Statement};
+use crate::{ErrorKind, Result};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;

@@ -226,10 +226,8 @@ impl Session {
                 let now: Vec<Value> =
                     model.key.iter().zip(key).map(|(column, old)| new(column).unwrap_or_else(|| old.clone())).collect();
                 let columns: Vec<usize> = set.iter().map(|(column, _)| *column).collect();
-                let fresh: Vec<usize> = columns
-                    .into_iter()
-                    .filter(|column| latest.insert((record(*entity, &now), *column)))
-                    .collect();
+                let fresh: Vec<usize> =
+                    columns.into_iter().filter(|column| latest.insert((record(*entity, &now), *column))).collect();
                 if let [only] = now.as_slice() {
                     wanted.entry(*entity).or_default().push(only.clone());
                 }

@@ -234,7 +234,8 @@ fn run_all(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Resu
                 return Ok(ended);
             }
         };
-        let done = console.look_ahead(|| script.upcoming(&text)).and_then(|()| run_command(&text, &place, console, depth));
+        let done =
+            console.look_ahead(|| script.upcoming(&text)).and_then(|()| run_command(&text, &place, console, depth));
         match done {
             Ok(inner) => {
                 ended.failed = ended.failed.or(inner.failed);
