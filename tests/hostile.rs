@@ -296,6 +296,17 @@ fn recovery_files_of_others_are_shown_and_not_taken() {
     session.send_line(".quit").unwrap();
     session.expect(expectrl::Eof).unwrap();
     assert!(path.metadata().unwrap().len() > 0);
+    // Somebody else's, however private it is.
+    if is_root() {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        give_away(&path);
+        let mut session = start(&shell);
+        session.expect("is not taken for staged changes of yours").unwrap();
+        session.expect("microblog> ").unwrap();
+        session.send_line(".quit").unwrap();
+        session.expect(expectrl::Eof).unwrap();
+        std::os::unix::fs::lchown(&path, Some(0), Some(0)).unwrap();
+    }
     // Damaged in the middle: what can be read is offered.
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut bytes = b"\xff\xfe{\"number\":9,\"changes\":[{\"add\":3}]}\n[1]\nnull\n{\"changes\":7}\n".to_vec();
@@ -314,6 +325,51 @@ fn recovery_files_of_others_are_shown_and_not_taken() {
 
 /// What is left of [`HOSTILE`] where something passes it on as it is.
 const DRIVING: [&str; 8] = ["\x1b[31mb", "\x1b]52", "\u{9b}", "\u{202e}", "\u{200b}", "f\x08g", "g\rh", "\u{e0041}"];
+
+/// Types at a terminal; nothing that comes back drives it.
+#[track_caller]
+fn drives_nothing(shell: &Shell, address: &str, typed: &[String]) {
+    let mut command = shell.command();
+    command
+        .args([address, "--label", HOSTILE])
+        .env("TERM", "xterm-256color")
+        .env("PAGER", "cat")
+        .env("PATH", std::env::var_os("PATH").unwrap());
+    let mut session = expectrl::Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(std::time::Duration::from_secs(30)));
+    let (mut seen, mut steps) = (Vec::new(), 0);
+    // Types something, then a line whose answer tells that all before it has been shown.
+    for keys in typed {
+        // What is asked about is declined.
+        let (keys, asks) = keys.strip_prefix('?').map_or((keys.as_str(), false), |keys| (keys, true));
+        session.send(keys).unwrap();
+        if asks {
+            let captures =
+                session.expect("[y/N]").unwrap_or_else(|error| panic!("no question behind {keys:?}: {error}"));
+            seen.extend_from_slice(captures.before());
+            session.send("n\r").unwrap();
+        }
+        // What is typed ahead of an answer is the question's.
+        if asks || !keys.ends_with('\r') {
+            std::thread::sleep(std::time::Duration::from_millis(if asks { 500 } else { 200 }));
+        }
+        steps += 1;
+        session.send(format!("\x15nothing{steps}\r")).unwrap();
+        let captures = session.expect(format!("`nothing{steps}`"));
+        let captures = captures.unwrap_or_else(|error| panic!("no answer behind {keys:?}: {error}"));
+        seen.extend_from_slice(captures.before());
+    }
+    session.send_line(".quit").unwrap();
+    session.expect(expectrl::Eof).unwrap();
+    let text = String::from_utf8_lossy(&seen).into_owned();
+    for driving in DRIVING {
+        if let Some(at) = text.find(driving) {
+            let from = (0..=at.saturating_sub(200)).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+            panic!("{driving:?} reached the terminal after {:?}", &text[from..at]);
+        }
+    }
+    assert!(text.matches("\\u{1b}[31mb").count() > 10, "the test has lost its subject");
+}
 
 /// A hostile name in every place of a terminal session: the prompt, lists of completions, hints, results, errors, questions.
 #[test]
@@ -334,27 +390,8 @@ fn names_and_values_do_not_drive_a_terminal() {
     .unwrap();
     shell.run(&[&name, "--create", "-f", "make.dsh"], "").ok();
     std::fs::write(shell.path().join(format!("file{HOSTILE}.dsh")), "nonsense\n").unwrap();
-    let mut command = shell.command();
-    command
-        .args([&name, "--label", HOSTILE])
-        .env("TERM", "xterm-256color")
-        .env("PAGER", "cat")
-        .env("PATH", std::env::var_os("PATH").unwrap());
-    let mut session = expectrl::Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(std::time::Duration::from_secs(30)));
-    let (mut seen, mut steps) = (Vec::new(), 0);
-    // Types something, then a line whose answer tells that all before it has been shown.
-    let mut step = |keys: &str| {
-        session.send(keys).unwrap();
-        if !keys.ends_with('\r') {
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
-        steps += 1;
-        session.send(format!("\x15nothing{steps}\r")).unwrap();
-        let captures = session.expect(format!("`nothing{steps}`"));
-        let captures = captures.unwrap_or_else(|error| panic!("no answer behind {keys:?}: {error}"));
-        seen.extend_from_slice(captures.before());
-    };
+    let mut typed: Vec<String> = Vec::new();
+    let mut step = |keys: &str| typed.push(keys.to_owned());
     // Lists and hints.
     for typed in ["list t\t\t", "show \t\t", ".read fi\t\t", "list `t", ".schema t\t\t", ".open \t\t"] {
         step(typed);
@@ -385,14 +422,62 @@ fn names_and_values_do_not_drive_a_terminal() {
     ] {
         step(&format!("{line}\r"));
     }
-    session.send_line(".quit").unwrap();
-    session.expect(expectrl::Eof).unwrap();
-    let text = String::from_utf8_lossy(&seen).into_owned();
-    for driving in DRIVING {
-        if let Some(at) = text.find(driving) {
-            let from = (0..=at.saturating_sub(200)).rev().find(|at| text.is_char_boundary(*at)).unwrap();
-            panic!("{driving:?} reached the terminal after {:?}", &text[from..at]);
-        }
+    drives_nothing(&shell, &name, &typed);
+}
+
+/// The same on PostgreSQL: labels, names, what a server notices and what it refuses, and a question about it.
+#[cfg(feature = "postgres")]
+#[test]
+fn what_postgresql_says_does_not_drive_a_terminal() {
+    if !common::postgres::is_there() {
+        return;
     }
-    assert!(text.matches("\\u{1b}[31mb").count() > 10, "the test has lost its subject");
+    let shell = Shell::empty();
+    let address = common::postgres::database(Path::new(env!("CARGO_BIN_EXE_diesel-shell")));
+    let table = format!("t{HOSTILE}");
+    let make = format!(
+        ".sql create type \"m{HOSTILE}\" as enum ('fine', 'l{HOSTILE}');\n\
+         .sql create table \"{table}\" (id int primary key, \"c{HOSTILE}\" \"m{HOSTILE}\", \"d{HOSTILE}\" text unique);\n\
+         .sql insert into \"{table}\" values (1, 'l{HOSTILE}', 'v{HOSTILE}'), (2, 'fine', null);\ncommit\n"
+    );
+    std::fs::write(shell.path().join("make.dsh"), make).unwrap();
+    shell.run(&[&address, "-f", "make.dsh"], "").ok();
+    let says = |kind: &str| format!(".sql do $do$ begin raise {kind} '%', $q$n{HOSTILE}$q$; end $do$;\n");
+    for (file, text) in [
+        ("list", format!("list `{table}`\n")),
+        ("notice", says("notice")),
+        ("warning", says("warning")),
+        ("exception", says("exception")),
+        ("label", format!(".sql select 'x{HOSTILE}'::\"m{HOSTILE}\";\n")),
+        ("twice", format!("add `{table}` id=3 `d{HOSTILE}`='v{HOSTILE}'\n")),
+        ("all", format!("delete `{table}` where id > 0\n")),
+    ] {
+        std::fs::write(shell.path().join(format!("{file}.dsh")), text).unwrap();
+    }
+    let typed = [
+        "list t\t\t\t",
+        ".models\r",
+        ".tables\r",
+        ".schema\r",
+        ".read list.dsh\r",
+        ".read notice.dsh\r",
+        "commit\r",
+        ".read warning.dsh\r",
+        "commit\r",
+        ".read exception.dsh\r",
+        "n\r",
+        ".read label.dsh\r",
+        ".read twice.dsh\r",
+        "diff\r",
+        "commit\r",
+        "rollback\r",
+        ".set confirm 1\r",
+        "?.read all.dsh\r",
+        "diff\r",
+        "rollback\r",
+        ".mode json\r",
+        ".read list.dsh\r",
+        ".dump\r",
+    ];
+    drives_nothing(&shell, &address, &typed.map(str::to_owned));
 }
