@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Refused,
     /// Staged changes were discarded at the end of a script.
     Discarded,
+    /// The answer to COMMIT was lost: whether it was written is not known.
+    InDoubt,
 }
 
 impl ErrorKind {
@@ -51,6 +53,7 @@ impl ErrorKind {
         match self {
             Self::Usage | Self::Connection => 2,
             Self::Discarded => 3,
+            Self::InDoubt => 4,
             Self::Interrupted => 130,
             Self::ClosedPipe => 0,
             _ => 1,

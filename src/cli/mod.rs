@@ -32,6 +32,7 @@ Exit statuses:
   1    a command failed
   2    the command line, the configuration or the connection is wrong
   3    the script ended with changes that were not committed; they were discarded
+  4    the connection was lost during COMMIT, and whether it was written is not known
   130  stopped by Ctrl-C";
 
 /// A database shell that thinks in models.

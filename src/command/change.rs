@@ -329,7 +329,7 @@ pub fn commit(dry_run: bool, models: &[Name<'_>], context: &mut Context, front: 
     for name in models {
         only.push(context.catalog().resolve(&name.text).map_err(|e| e.at(name.span))?);
     }
-    if context.session.is_clean() {
+    if context.session.is_clean() && !context.session.is_in_doubt() {
         return front.notice(Level::Info, "nothing is staged");
     }
     let counts = match context.session.commit_only(dry_run, &only) {

@@ -17,6 +17,10 @@ use std::sync::Arc;
 
 /// `rollback`
 pub fn rollback(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    if context.session.is_in_doubt() {
+        let counts = context.session.rollback()?;
+        return front.notice(Level::Info, &format!("forgotten: {counts}; the database has it, or not, as it is"));
+    }
     if context.session.is_clean() {
         return front.notice(Level::Info, "nothing is staged");
     }
@@ -40,6 +44,9 @@ pub fn savepoint(name: &Name<'_>, context: &mut Context, front: &mut dyn Front) 
 
 /// `status`
 pub fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    for line in context.session.show_doubt() {
+        front.line(&line)?;
+    }
     if context.session.is_clean() {
         return front.line("nothing is staged");
     }
@@ -379,7 +386,7 @@ fn literal(column: &Column, value: &Value) -> String {
 
 /// `.recover`
 pub fn recover(context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    if context.session.find_left()? == 0 {
+    if context.session.find_left()? == 0 && !context.session.is_in_doubt() {
         return front.notice(Level::Info, "there is nothing to recover");
     }
     let count = context.session.recover()?;

@@ -1,12 +1,13 @@
 //! Commit: one short transaction, all or nothing, tried again when the database asks for it.
 
+use super::doubt::{Doubt, Resolved};
 use super::flush::is_objection;
 use super::journal::{Change, Counts};
 use super::net::Net;
 use super::{Applied, Mode, Session};
-use crate::model::{EntityId, Value};
+use crate::model::EntityId;
 use crate::plan::named_by_key;
-use crate::store::{Fate, Named};
+use crate::store::Named;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,11 +28,23 @@ impl Session {
     /// times; so is a connection that is lost before COMMIT was sent.
     ///
     /// # Errors
-    /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try. The journal is kept.
+    /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try; `InDoubt` where the answer to COMMIT was lost
+    /// and what became of it is not known. The journal is kept.
     pub(crate) fn commit_only(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         if self.sandbox && !dry_run {
             return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed")
                 .hint("`commit --dry-run` tries it; start without --sandbox to write"));
+        }
+        if self.is_in_doubt() {
+            if dry_run {
+                self.certain()?;
+            }
+            // What was sent is looked up first; then the rest, if there is any.
+            if let Resolved::Committed(counts) = self.resolve()?
+                && self.journal.is_empty()
+            {
+                return Ok(counts);
+            }
         }
         let mut wait = BACKOFF;
         for _ in 1..TRIES {
@@ -78,7 +91,12 @@ impl Session {
         } else if !self.journal.is_empty() {
             self.end()?;
             self.begin(true)?;
+            let generation = self.journal.generation();
             self.renumber()?;
+            if self.journal.generation() != generation {
+                // What is found after a crash has the keys that were sent.
+                self.keep_safe(super::recovery::Keeper::rewrite)?;
+            }
             let mut nets = self.net();
             nets.retain(|net| !partial || only.contains(&net.change.entity()));
             for net in &nets {
@@ -91,15 +109,27 @@ impl Session {
             return Ok(counts);
         }
         if self.is_open() {
-            self.keep_safe(|keeper, _, _| keeper.committing())?;
-            let id = self.store.identity()?;
+            let named = match self.announce(only) {
+                Ok(named) => named,
+                Err(error) => return self.end().and(Err(error)),
+            };
             match self.send_commit() {
                 Ok(()) => {
                     self.applied = Applied::Nothing;
                     self.seen.clear();
                 }
                 Err(error) if error.kind == ErrorKind::Connection => {
-                    return self.unknown(error, &id, counts, only);
+                    // Never sent again before it is known what became of it.
+                    self.applied = Applied::Nothing;
+                    self.seen.unsent();
+                    self.doubt = Some(Doubt::new(named, counts, only.to_vec()));
+                    return match self.resolve()? {
+                        Resolved::Committed(counts) => Ok(counts),
+                        Resolved::Sendable => Err(Error::new(
+                            ErrorKind::Busy,
+                            format!("the connection was lost, and nothing was written: {}", error.message),
+                        )),
+                    };
                 }
                 Err(error) => {
                     self.end()?;
@@ -112,9 +142,16 @@ impl Session {
         Ok(counts)
     }
 
+    /// Names the open transaction, on disk too, before COMMIT is sent: by that its outcome can be asked for.
+    fn announce(&mut self, only: &[EntityId]) -> Result<Named> {
+        let named = self.store.identity()?;
+        self.keep_safe(|keeper, _, catalog| keeper.committing(&named, only, catalog))?;
+        Ok(named)
+    }
+
     /// Sends COMMIT; where the database only asks to wait (SQLite, while someone reads) the transaction stays as it is and
     /// COMMIT is sent again.
-    fn send_commit(&mut self) -> Result<()> {
+    pub(super) fn send_commit(&mut self) -> Result<()> {
         let mut wait = BACKOFF;
         for _ in 1..TRIES {
             match self.store.commit() {
@@ -126,75 +163,6 @@ impl Session {
             }
         }
         self.store.commit()
-    }
-
-    /// The answer to COMMIT was lost: look up what became of it before anything is sent again.
-    fn unknown(&mut self, error: Error, id: &Named, counts: Counts, only: &[EntityId]) -> Result<Counts> {
-        let told = self.fate(id).map_err(|cause| {
-            // Not one that is tried again by itself: what may be there is not sent twice.
-            Error { kind: ErrorKind::Database, ..cause }
-                .hint("the connection was lost while COMMIT was under way: whether it was written is not known")
-                .hint("what was staged is kept; look at the data before you `commit` again")
-        })?;
-        let committed = told.or_else(|| {
-            if self.journal.has_statement() {
-                // Nobody knows what it would have left in the rows.
-                return None;
-            }
-            let nets = self.net();
-            let mine = nets.iter().filter(|net| only.is_empty() || only.contains(&net.change.entity()));
-            let told: Vec<Option<bool>> = mine.map(|net| self.is_applied(&net.change)).collect();
-            // One that cannot be told is enough not to know.
-            told.into_iter().collect::<Option<Vec<bool>>>().map(|told| told.iter().all(|applied| *applied))
-        });
-        match committed {
-            Some(true) => {
-                self.warnings.push("the connection was lost during COMMIT; the database has the changes".into());
-                self.written(only)?;
-                Ok(counts)
-            }
-            // It was rolled back, and may be sent again.
-            Some(false) => Err(Error { kind: ErrorKind::Connection, ..error }),
-            None => Err(Error::new(
-                ErrorKind::Database,
-                "the connection was lost while COMMIT was under way, and whether it was written cannot be told",
-            )
-            .hint("look at the data; then `rollback` if it is there, or `commit` again if it is not")),
-        }
-    }
-
-    /// Makes the connection again and asks what became of a transaction; none where the server cannot tell.
-    fn fate(&mut self, id: &Named) -> Result<Option<bool>> {
-        self.reconnect()?;
-        let Named::Transaction(id) = id else { return Ok((*id == Named::NothingWritten).then_some(false)) };
-        let mut wait = BACKOFF;
-        for _ in 1..TRIES {
-            match self.store.was_committed(id)? {
-                Fate::Committed => return Ok(Some(true)),
-                Fate::RolledBack => return Ok(Some(false)),
-                Fate::Unknown(_) => return Ok(None),
-                // The server has not noticed yet that nobody listens.
-                Fate::Running => std::thread::sleep(wait),
-            }
-            wait *= 2;
-        }
-        Err(Error::new(ErrorKind::Database, "the transaction has not ended yet"))
-    }
-
-    /// Whether a change is in the database already; none where that cannot be told.
-    pub(super) fn is_applied(&mut self, change: &Change) -> Option<bool> {
-        let entity = change.entity();
-        let model = self.catalog.get(entity).clone();
-        let key = change.key(&self.catalog)?;
-        let by: Vec<(usize, Value)> = model.key.iter().copied().zip(key).collect();
-        let row = self.row(entity, &by);
-        Some(match change {
-            Change::Insert { columns, values, .. } => {
-                row.is_some_and(|row| columns.iter().zip(values).all(|(at, value)| row[*at] == *value))
-            }
-            Change::Update { set, .. } => row.is_some_and(|row| set.iter().all(|(at, value)| row[*at] == *value)),
-            Change::Delete { .. } => row.is_none(),
-        })
     }
 
     fn send_nets(&mut self, nets: &[Net], only: &[EntityId]) -> Result<()> {
@@ -252,7 +220,7 @@ impl Session {
     }
 
     /// The database has what was staged: forget it.
-    fn written(&mut self, only: &[EntityId]) -> Result<()> {
+    pub(super) fn written(&mut self, only: &[EntityId]) -> Result<()> {
         if only.is_empty() {
             self.journal.written();
             self.applied = Applied::Nothing;
@@ -268,9 +236,14 @@ impl Session {
 
     /// Discards everything that is staged; `undo` brings it back until something else is staged. Gives what it was.
     ///
+    /// What is in doubt is forgotten for good, whether or not the database has it; whatever else is staged stays.
+    ///
     /// # Errors
     /// When the database cannot roll back.
     pub fn rollback(&mut self) -> Result<Counts> {
+        if let Some(doubt) = self.doubt.take() {
+            return self.forget_doubt(&doubt);
+        }
         let counts = self.counts();
         self.end()?;
         self.journal.roll_back();

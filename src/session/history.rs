@@ -12,6 +12,7 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back, or the recovery file cannot be written.
     pub fn undo(&mut self, count: usize) -> Result<usize> {
+        self.certain()?;
         let done = self.journal.undo(count);
         if done > 0 {
             self.replay()?;
@@ -24,6 +25,7 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back, or the recovery file cannot be written.
     pub fn redo(&mut self, count: usize) -> Result<usize> {
+        self.certain()?;
         let done = self.journal.redo(count);
         if done > 0 {
             self.replay()?;
@@ -52,6 +54,7 @@ impl Session {
     /// # Errors
     /// `Invalid` when there is none of that name.
     pub fn rollback_to(&mut self, name: &str) -> Result<usize> {
+        self.certain()?;
         let Some(steps) = self.journal.back_to(name) else {
             let error = Error::invalid(format!("there is no savepoint `{name}`"));
             let error = error.suggest(name, self.savepoints());
@@ -65,6 +68,7 @@ impl Session {
 
     /// Replaces the journal as one step that `undo` takes back.
     pub(super) fn edit(&mut self, entries: Vec<Entry>) -> Result<()> {
+        self.certain()?;
         self.journal.edit(entries);
         self.renew_effects()?;
         self.replay()

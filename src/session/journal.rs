@@ -162,7 +162,7 @@ impl Journal {
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.steps.entries.is_empty()
     }
 

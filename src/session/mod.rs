@@ -4,6 +4,7 @@
 
 mod commit;
 mod conflict;
+mod doubt;
 pub mod effects;
 mod explain;
 mod flush;
@@ -22,6 +23,7 @@ mod sql;
 mod stage;
 mod together;
 mod touch;
+mod trace;
 mod typed;
 
 pub use conflict::{Conflict, Settled};
@@ -102,6 +104,8 @@ pub struct Session {
     applied: Applied,
     /// Changes that arrive together at a prompt are being collected.
     together: Option<together::Together>,
+    /// A COMMIT whose answer was lost; the journal stays as it was sent, and no transaction is begun to write.
+    doubt: Option<doubt::Doubt>,
     keeper: Option<Keeper>,
     left: Vec<Left>,
     /// Where recovery files are, and the database's name there, for a script that asks for them.
@@ -137,6 +141,7 @@ impl Session {
             journal: Journal::default(),
             applied: Applied::Nothing,
             together: None,
+            doubt: None,
             keeper: None,
             left: Vec::new(),
             recovery: None,
@@ -395,6 +400,9 @@ impl Session {
     }
 
     fn begin(&mut self, write: bool) -> Result<()> {
+        if write {
+            self.certain()?;
+        }
         if self.applied == Applied::Nothing {
             self.store.begin(write)?;
             self.applied = Applied::UpTo(0);
@@ -404,6 +412,7 @@ impl Session {
 
     /// Begins a transaction that is going to be rolled back: it waits for no lock longer than the bound.
     fn begin_trial(&mut self) -> Result<()> {
+        self.certain()?;
         self.end()?;
         self.store.begin_within(self.wait)?;
         self.applied = Applied::UpTo(0);
@@ -465,10 +474,10 @@ impl Session {
     /// Commits what [`Session::direct`] did.
     ///
     /// # Errors
-    /// The database's own; nothing is written then.
+    /// The database's own, and nothing is written then; `InDoubt` where that is not known.
     pub(crate) fn commit_direct(&mut self) -> Result<()> {
         if self.is_open() {
-            if let Err(error) = self.store.commit() {
+            if let Err(error) = self.commit_named() {
                 self.end()?;
                 return Err(error);
             }

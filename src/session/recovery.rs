@@ -6,6 +6,7 @@
 
 use super::journal::{Change, Entry};
 use crate::model::{Catalog, EntityId, Value};
+use crate::store::Named;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result, files};
 use serde_json::{Map, Value as Json, json};
@@ -17,8 +18,8 @@ use std::rc::Rc;
 /// How many shells may keep files for one database at the same time.
 const SLOTS: usize = 1_000;
 
-/// The line that precedes a COMMIT: whether it arrived must be looked up.
-const COMMITTING: &str = "{\"committing\":true}\n";
+/// How a transaction that has written nothing is called in the line that precedes a COMMIT.
+const NOTHING: &str = "nothing";
 
 /// Keeps the journal of one session on disk.
 #[derive(Debug)]
@@ -37,8 +38,6 @@ pub struct Left {
     _lock: File,
     lock_path: PathBuf,
     lines: Vec<Json>,
-    /// It ended while a COMMIT was under way.
-    pub committing: bool,
 }
 
 fn failed(path: &Path, cause: &dyn std::fmt::Display) -> Error {
@@ -125,8 +124,7 @@ pub fn open(folder: &Path, database: &str) -> Result<Found> {
         // A torn last line was never acknowledged.
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let lines: Vec<Json> = whole.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let committing = lines.last().is_some_and(|line| line.get("committing").is_some());
-        left.push(Left { path, _lock: lock, lock_path, lines, committing });
+        left.push(Left { path, _lock: lock, lock_path, lines });
     }
     match keeper {
         Some(keeper) => Ok(Found { keeper, left, strange }),
@@ -160,12 +158,27 @@ impl Keeper {
         self.write(lines(entries, catalog).as_bytes())
     }
 
-    /// Says that a COMMIT is about to be sent.
+    /// Says that a COMMIT is about to be sent: for all changes, or those of some tables. Whether it arrived must be looked
+    /// up by whoever finds this at the end.
     ///
     /// # Errors
     /// `Io`
-    pub fn committing(&mut self) -> Result<()> {
-        self.write(COMMITTING.as_bytes())
+    pub fn committing(&mut self, named: &Named, only: &[EntityId], catalog: &Catalog) -> Result<()> {
+        self.write(committing(named, only, catalog).as_bytes())
+    }
+
+    /// Puts a journal in place of what is there whose COMMIT was sent.
+    ///
+    /// # Errors
+    /// `Io`
+    pub fn rewrite_committing(
+        &mut self,
+        entries: &[Entry],
+        named: &Named,
+        only: &[EntityId],
+        catalog: &Catalog,
+    ) -> Result<()> {
+        self.replace(&(lines(entries, catalog) + &committing(named, only, catalog)))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -182,7 +195,10 @@ impl Keeper {
     /// # Errors
     /// `Io`
     pub fn rewrite(&mut self, entries: &[Entry], catalog: &Catalog) -> Result<()> {
-        let text = lines(entries, catalog);
+        self.replace(&lines(entries, catalog))
+    }
+
+    fn replace(&mut self, text: &str) -> Result<()> {
         // In a new file that takes the old one's name, so that a crash leaves one or the other.
         let replaced = || -> std::io::Result<File> {
             let new = files::Replacement::of(&self.path)?;
@@ -214,6 +230,17 @@ fn lines(entries: &[Entry], catalog: &Catalog) -> String {
     text
 }
 
+/// The line that precedes a COMMIT.
+fn committing(named: &Named, only: &[EntityId], catalog: &Catalog) -> String {
+    let name = match named {
+        Named::Transaction(identity) => json!(identity.to_string()),
+        Named::NothingWritten => json!(NOTHING),
+        Named::Untellable => json!(true),
+    };
+    let only: Vec<String> = only.iter().map(|entity| catalog.get(*entity).qualified()).collect();
+    json!({ "committing": name, "only": only }).to_string() + "\n"
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         // Nothing staged, nothing to find: leave no files about.
@@ -229,6 +256,21 @@ impl Left {
     #[must_use]
     pub fn count(&self) -> usize {
         self.lines.iter().filter(|line| line.get("changes").is_some()).count()
+    }
+
+    /// The COMMIT that was under way when it ended, if one was: what its transaction is called, and the tables whose changes
+    /// were sent, none for all.
+    #[must_use]
+    pub fn committing(&self, catalog: &Catalog) -> Option<(Named, Vec<EntityId>)> {
+        let line = self.lines.last()?;
+        let named = match line.get("committing")? {
+            Json::String(name) if name == NOTHING => Named::NothingWritten,
+            // One that cannot be read is as good as none: the rows tell.
+            Json::String(name) => name.parse().map_or(Named::Untellable, Named::Transaction),
+            _ => Named::Untellable,
+        };
+        let only = line.get("only").and_then(Json::as_array).into_iter().flatten();
+        Some((named, only.filter_map(|table| catalog.resolve(table.as_str()?).ok()).collect()))
     }
 
     /// The entries as they were staged, and what could not be brought back, one line each.

@@ -20,7 +20,12 @@ impl Session {
     pub(crate) fn set_catalog(&mut self, catalog: Arc<Catalog>) -> Result<()> {
         let old = Arc::clone(&self.catalog);
         let moved = Moved { from: &old, to: &catalog };
+        let only = self.doubt.iter().flat_map(|doubt| &doubt.only).map(|id| moved.entity(*id));
+        let only: Vec<EntityId> = only.collect::<Result<_>>()?;
         self.journal.translate(|entry| moved.entry(entry))?;
+        if let Some(doubt) = &mut self.doubt {
+            doubt.only = only;
+        }
         self.end()?;
         self.catalog = catalog;
         self.shapes.clear();

@@ -67,9 +67,15 @@ impl Session {
         }
     }
 
+    /// Whether queries see the database as it is: nothing is staged, or a COMMIT is in doubt, when what there is in the
+    /// database is the question.
+    pub(super) const fn sees_the_database(&self) -> bool {
+        self.journal.is_empty() || self.is_in_doubt()
+    }
+
     /// How a query is answered at a prompt, with what is staged taken in.
     fn sees(&mut self, select: &Select) -> Result<Reading> {
-        if self.journal.is_empty() || self.is_open() {
+        if self.sees_the_database() || self.is_open() {
             return Ok(Reading::Plain);
         }
         if self.store.others_wrote()? {
@@ -128,7 +134,7 @@ impl Session {
             self.seen.reset();
             return work(&mut *self.store, &self.catalog);
         }
-        if self.journal.is_empty() {
+        if self.sees_the_database() {
             return work(&mut *self.store, &self.catalog);
         }
         self.apply_for_reading()?;

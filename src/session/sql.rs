@@ -20,7 +20,7 @@ impl Session {
             self.flush()?;
             return self.store.attempt(sql, self.is_open(), sink);
         }
-        if self.journal.is_empty() {
+        if self.sees_the_database() {
             return self.store.attempt(sql, false, sink);
         }
         let open = self.apply_for_reading()?;

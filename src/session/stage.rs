@@ -35,6 +35,7 @@ impl Session {
         effects: Option<Vec<Change>>,
         place: Option<Place>,
     ) -> Result<&Entry> {
+        self.certain()?;
         let effects = match effects {
             Some(known) if self.mode != Mode::Script || self.is_together() => known,
             _ => self.effects(&changes)?,
@@ -294,38 +295,57 @@ impl Session {
     /// # Errors
     /// `Io`, and the database's own.
     pub fn recover(&mut self) -> Result<usize> {
-        let catalog = Arc::clone(&self.catalog);
+        self.resolve()?;
         let mut count = 0;
-        for left in std::mem::take(&mut self.left) {
-            let (mut entries, warnings) = left.entries(&catalog);
-            self.warnings.extend(warnings);
-            if self.mode == Mode::Prompt {
-                for sql in entries.iter().filter_map(|entry| entry.statement.as_deref()) {
-                    let sql = crate::text::sql::shortened(sql);
-                    self.warnings.push(format!("SQL is not staged again, since no transaction is held here: {sql}"));
-                }
-                entries.retain(|entry| entry.statement.is_none());
-            }
-            if left.committing && !entries.is_empty() {
-                self.end()?;
-                let applied: Vec<bool> =
-                    net(&entries, &catalog).iter().filter_map(|net| self.is_applied(&net.change)).collect();
-                if !applied.is_empty() && applied.iter().all(|applied| *applied) {
-                    self.warnings
-                        .push("the commit that was under way has arrived; nothing of it is staged again".into());
-                    entries.clear();
+        while !self.left.is_empty() {
+            let left = self.left.remove(0);
+            match self.recover_one(&left) {
+                Ok(entries) => count += entries,
+                Err(error) => {
+                    self.left.insert(0, left);
+                    return Err(error);
                 }
             }
-            self.apart(&mut entries)?;
-            count += entries.len();
-            for entry in entries {
-                self.journal.push(entry);
-            }
-            self.keep_safe(recovery::Keeper::rewrite)?;
             left.remove()?;
+            self.certain()?;
         }
         self.renew_effects()?;
         Ok(count)
+    }
+
+    fn recover_one(&mut self, left: &recovery::Left) -> Result<usize> {
+        let catalog = Arc::clone(&self.catalog);
+        let (mut entries, warnings) = left.entries(&catalog);
+        let mut doubt = None;
+        if let Some((named, only)) = left.committing(&catalog).filter(|_| !entries.is_empty()) {
+            self.end()?;
+            doubt = self.recovered_doubt(&mut entries, named, only)?;
+        }
+        self.warnings.extend(warnings);
+        if self.mode == Mode::Prompt {
+            for sql in entries.iter().filter_map(|entry| entry.statement.as_deref()) {
+                let sql = crate::text::sql::shortened(sql);
+                self.warnings.push(format!("SQL is not staged again, since no transaction is held here: {sql}"));
+            }
+            entries.retain(|entry| entry.statement.is_none());
+        }
+        self.apart(&mut entries)?;
+        let count = entries.len();
+        for entry in entries {
+            self.journal.push(entry);
+        }
+        self.doubt = doubt;
+        self.keep_journal()?;
+        Ok(count)
+    }
+
+    /// Puts the journal as it is now in place of the recovery file.
+    fn keep_journal(&mut self) -> Result<()> {
+        let sent = self.doubt.as_ref().map(|doubt| (doubt.named.clone(), doubt.only.clone()));
+        self.keep_safe(|keeper, entries, catalog| match &sent {
+            Some((named, only)) => keeper.rewrite_committing(entries, named, only, catalog),
+            None => keeper.rewrite(entries, catalog),
+        })
     }
 
     /// Does something with the recovery file, where there is one.

@@ -23,6 +23,8 @@ pub enum State {
     Staged,
     /// Changes are sent, in a transaction that is open; nobody else sees them yet.
     Flushed,
+    /// COMMIT was sent, its answer was lost, and what became of it is not known yet: see [`Session::is_in_doubt`].
+    InDoubt,
 }
 
 /// A record's key: one value, or several for a composite key. Text is also a natural key.
@@ -215,6 +217,9 @@ impl Session {
     /// How far what was changed has come.
     #[must_use]
     pub fn state(&self) -> State {
+        if self.is_in_doubt() {
+            return State::InDoubt;
+        }
         match (self.is_clean(), self.flushed() > 0) {
             (true, _) => State::Clean,
             (false, true) => State::Flushed,
@@ -324,7 +329,8 @@ impl Session {
     ///
     /// # Errors
     /// `Conflict` when someone else has changed a record meanwhile, `Constraint` when the database refuses, `Busy` after
-    /// the last try. What is staged stays staged.
+    /// the last try; `InDoubt` when the connection is lost while COMMIT is under way, and what became of it is not known:
+    /// called again, this looks it up. What is staged stays staged.
     pub fn commit(&mut self) -> Result<super::journal::Counts> {
         self.commit_only(false, &[])
     }

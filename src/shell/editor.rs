@@ -304,7 +304,12 @@ fn leave(editor: &mut Editor, shared: &Rc<RefCell<Console>>) -> Result<bool> {
     let kept = console.context.session.is_kept();
     let keep = if kept { ", [k]eep for next time" } else { "" };
     loop {
-        let question = format!("staged and not committed: {counts}. [c]ommit, [d]iscard{keep} or [s]tay? ");
+        let what = if console.context.session.is_in_doubt() {
+            "it is not known whether this was committed"
+        } else {
+            "staged and not committed"
+        };
+        let question = format!("{what}: {counts}. [c]ommit, [d]iscard{keep} or [s]tay? ");
         // The editor looks at the console while it reads.
         drop(console);
         let answer = editor.ask(&question, "stay");

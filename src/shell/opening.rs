@@ -126,8 +126,11 @@ impl Opening {
                     );
                     renderer.notice(Level::Warning, &text)?;
                 }
-                let count: usize = left.iter().map(recovery::Left::count).sum();
                 session.set_keeper(keeper, left);
+                for text in session.look_at_left()? {
+                    renderer.notice(Level::Warning, &text)?;
+                }
+                let count = session.left();
                 if count > 0 {
                     let s = if count == 1 { "" } else { "s" };
                     let text = format!(

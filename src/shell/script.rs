@@ -318,7 +318,10 @@ pub struct Ended {
 /// When the database cannot roll back, or writing fails.
 pub fn finish(ended: Ended, console: &mut Console) -> Result<Status> {
     let mut status = ended.failed.map_or(Status::SUCCESS, Status::of);
-    if !console.context.session.is_clean() {
+    if console.context.session.is_in_doubt() {
+        // Neither discarded nor written, as far as is known; the command that failed has said so.
+        status = Status::of(ErrorKind::InDoubt);
+    } else if !console.context.session.is_clean() {
         let session = &mut console.context.session;
         let text = if session.is_recovered() {
             // It was not this script's own.

@@ -11,6 +11,7 @@ use std::process::{ExitCode, Termination};
 /// | 1 | a command failed |
 /// | 2 | the database could not be opened, or the shell was built wrong |
 /// | 3 | a script ended with changes staged and not committed; they were discarded |
+/// | 4 | the connection was lost during COMMIT, and whether it was written is not known |
 /// | 130 | interrupted by Ctrl-C |
 #[must_use = "a script that failed says so here only"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
