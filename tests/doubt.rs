@@ -1,0 +1,193 @@
+//! A COMMIT whose answer is lost is sent once: what is in doubt is looked up before anything is sent again.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![cfg(all(unix, feature = "postgres"))]
+
+mod common;
+
+use common::Shell as Process;
+use common::cluster::{Cluster, over_tcp};
+use common::proxy::{Fault, Moment, Proxy};
+use diesel_shell::session::State;
+use diesel_shell::{ErrorKind, Shell};
+
+const MOMENTS: [Moment; 3] = [Moment::Before, Moment::At, Moment::After];
+
+/// Keys by a sequence, by the database's own making, and none at all.
+const TABLES: &str = "create table items (id serial primary key, name text not null); \
+    create table tokens (id uuid primary key default gen_random_uuid(), name text not null); \
+    create table notes (name text not null)";
+
+fn cluster() -> Option<Cluster> {
+    let cluster = Cluster::new()?;
+    cluster.sql("postgres", TABLES);
+    Some(cluster)
+}
+
+fn count(cluster: &Cluster, table: &str, name: &str) -> String {
+    cluster.sql("postgres", &format!("select count(*) from {table} where name = '{name}'"))
+}
+
+fn shell(url: &str) -> Shell {
+    Shell::builder().database(url).build().unwrap()
+}
+
+/// Commits until that is acknowledged; nothing but doubt may come before.
+fn commit(shell: &mut Shell) {
+    for _ in 0..20 {
+        match shell.execute("commit") {
+            Ok(_) => return,
+            Err(error) => assert!(matches!(error.kind, ErrorKind::InDoubt | ErrorKind::Connection), "{error:?}"),
+        }
+    }
+    panic!("it is never acknowledged");
+}
+
+#[test]
+fn at_a_prompt_what_is_acknowledged_is_there_once() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    let mut round = 0;
+    for table in ["items", "tokens", "notes"] {
+        for moment in MOMENTS {
+            for refused in [0, 1, 4] {
+                round += 1;
+                let mut shell = shell(&over_tcp(proxy.port(), "postgres"));
+                shell.execute(&format!("add {table} name=n{round}")).unwrap();
+                proxy.fault(Fault::at("commit", moment).refusing(refused));
+                commit(&mut shell);
+                assert_eq!(count(&cluster, table, &format!("n{round}")), "1", "{table} {moment:?} {refused}");
+                assert_eq!(shell.session().state(), State::Clean);
+            }
+        }
+    }
+    assert_eq!(proxy.fired(), round);
+}
+
+#[test]
+fn in_doubt_nothing_is_sent_and_queries_show_the_database() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    for (moment, expected) in [(Moment::Before, 0), (Moment::After, 1)] {
+        cluster.sql("postgres", "delete from items");
+        let mut shell = shell(&over_tcp(proxy.port(), "postgres"));
+        shell.execute("add items name=pen").unwrap();
+        proxy.fault(Fault::at("commit", moment).refusing(10_000));
+        let error = shell.execute("commit").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InDoubt, "{error:?}");
+        assert!(error.message.contains("not known"), "{error:?}");
+        assert_eq!(shell.session().state(), State::InDoubt);
+        proxy.refuse(0);
+        proxy.statements();
+        for refused in ["add items name=other", "undo", "commit --dry-run"] {
+            assert_eq!(shell.execute(refused).unwrap_err().kind, ErrorKind::InDoubt, "{refused}");
+        }
+        let read = |shell: &mut Shell| shell.execute("count items").and_then(|reply| reply.single::<i64>());
+        // The first may find the connection gone, and makes it again.
+        let found = read(&mut shell).or_else(|_| read(&mut shell)).unwrap();
+        assert_eq!(found, expected, "{moment:?}");
+        assert!(!proxy.statements().iter().any(|sql| sql.to_lowercase().starts_with("insert")));
+        shell.execute("commit").unwrap();
+        assert_eq!(count(&cluster, "items", "pen"), "1");
+        shell.execute("add items name=next").unwrap();
+        shell.execute("rollback").unwrap();
+    }
+}
+
+#[test]
+fn a_script_says_that_it_is_not_known_and_ends_with_4() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    let run = |name: &str, fault: Fault| {
+        let process = Process::empty();
+        let folder = process.path().join("config/diesel-shell");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), "[network]\nwait = 1\n").unwrap();
+        proxy.fault(fault);
+        process
+            .with(&over_tcp(proxy.port(), "postgres"))
+            .run(&["--on-error=continue"], format!("add tokens name={name}\ncommit\ncommit\n"))
+    };
+    for (at, moment) in MOMENTS.into_iter().enumerate() {
+        let name = format!("s{at}");
+        run(&name, Fault::at("commit", moment).refusing(2)).ok();
+        assert_eq!(count(&cluster, "tokens", &name), "1", "{moment:?}");
+        proxy.refuse(0);
+        let name = format!("t{at}");
+        run(&name, Fault::at("commit", moment).refusing(100_000))
+            .fails(4)
+            .stderr_has("not known")
+            .stderr_lacks("discarded");
+        proxy.refuse(0);
+        let there = count(&cluster, "tokens", &name);
+        assert!(there == "0" || (there == "1" && moment != Moment::Before), "{moment:?}: {there}");
+    }
+}
+
+#[test]
+fn a_promoted_server_is_not_asked_but_looked_at() {
+    let Some(first) = cluster() else { return };
+    first.sql("postgres", "insert into items (name) values ('old')");
+    let second = first.replica();
+    let proxy = Proxy::to(first.port());
+    let url = format!(
+        "postgresql://tester@127.0.0.1:{},127.0.0.1:{}/postgres?sslmode=disable&target_session_attrs=read-write",
+        second.port(),
+        proxy.port()
+    );
+    let [mut replicated, mut lost, mut mixed] = [(); 3].map(|()| shell(&url));
+    replicated.execute("add items name=replicated").unwrap();
+    lost.execute("add items name=lost").unwrap();
+    mixed.execute("add items name=mixed").unwrap();
+    mixed.execute("add notes name=mixed").unwrap();
+    let doubt = |shell: &mut Shell, moment| {
+        proxy.fault(Fault::at("commit", moment).refusing(10_000));
+        assert_eq!(shell.execute("commit").unwrap_err().kind, ErrorKind::InDoubt);
+    };
+    doubt(&mut replicated, Moment::After);
+    first.wait_for(&second);
+    doubt(&mut mixed, Moment::Before);
+    doubt(&mut lost, Moment::Before);
+    first.crash();
+    second.promote();
+    replicated.execute("commit").unwrap();
+    assert_eq!(count(&second, "items", "replicated"), "1");
+    lost.execute("commit").unwrap();
+    assert_eq!(count(&second, "items", "lost"), "1");
+    // A table without a key, and somebody else's row with the same value: that does not tell.
+    second.sql("postgres", "insert into notes (name) values ('mixed')");
+    for _ in 0..2 {
+        let error = mixed.execute("commit").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InDoubt, "{error:?}");
+        let hints = error.hints.join("\n");
+        assert!(hints.contains("another server has taken over") && hints.contains("cannot be told"), "{hints}");
+        assert!(hints.contains("`status`") && hints.contains("`rollback`"), "{hints}");
+    }
+    mixed.execute("status").unwrap();
+    mixed.execute("commit").unwrap();
+    assert_eq!(count(&second, "items", "mixed"), "1");
+    assert_eq!(count(&second, "notes", "mixed"), "2");
+}
+
+#[test]
+fn what_a_killed_shell_was_committing_is_looked_up_at_the_next_start() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    let url = over_tcp(proxy.port(), "postgres");
+    for (moment, again) in [(Moment::Before, "1"), (Moment::After, "0")] {
+        cluster.sql("postgres", "delete from notes");
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Shell::builder().database(&url).recovery(folder.path()).build().unwrap();
+        let mut first = open();
+        first.execute("add notes name=kept").unwrap();
+        proxy.fault(Fault::at("commit", moment).refusing(10_000));
+        assert_eq!(first.execute("commit").unwrap_err().kind, ErrorKind::InDoubt);
+        // What it leaves is what kill -9 would leave.
+        drop(first);
+        proxy.refuse(0);
+        let mut second = open();
+        second.execute(".recover").unwrap();
+        assert_eq!(second.session().staged().to_string(), again, "{moment:?}");
+        let _ = second.execute("commit").unwrap();
+        assert_eq!(count(&cluster, "notes", "kept"), "1", "{moment:?}");
+    }
+}
