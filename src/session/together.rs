@@ -47,7 +47,8 @@ impl Session {
     /// # Errors
     /// The database's own.
     pub(crate) fn begin_together(&mut self) -> Result<()> {
-        if self.mode != Mode::Prompt || self.is_together() {
+        // In doubt nothing is staged, and what only reads goes on line by line.
+        if self.mode != Mode::Prompt || self.is_together() || self.is_in_doubt() {
             return Ok(());
         }
         self.together = Some(Together { from: self.journal.len(), checked: true, made: Made::new() });
