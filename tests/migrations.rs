@@ -997,6 +997,9 @@ fn what_empties_a_database_is_refused_where_it_is_protected() {
     for arguments in [&["prod", "-c", ".reset"][..], &["prod", "db", "drop-all"]] {
         shell.run(arguments, "").fails(1).stderr_has("is protected");
     }
+    // It is protected by whatever name it is opened.
+    shell.run(&["-c", ".reset"], "").fails(1).stderr_has("is protected");
+    let shell = Shell::seeded();
     for arguments in [&["--read-only", "-c", ".reset"][..], &["--read-only", "db", "drop-all"]] {
         shell.run(arguments, "").fails(1).stderr_has("is open for reading only");
     }
