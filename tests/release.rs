@@ -111,7 +111,7 @@ fn help_and_manual_and_guide_tell_the_same_exit_statuses() {
         assert!(manual.replace("\\-", "-").contains(meaning), "{status} is not in the manual");
         count += 1;
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }
 
 #[test]
