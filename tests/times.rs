@@ -84,6 +84,7 @@ fn shell(rows_more: usize) -> Shell {
             ));
         }
     }
+    script.push_str(";\ncommit\n");
     shell.run(&["--create"], script).ok();
     shell
 }
@@ -136,8 +137,8 @@ fn orders_groups_and_figures_are_those_of_times() {
             assert_eq!(found, ["5", "4", "3", "2", "1", "1", "5"], "{name}");
             // The same time twice, in other words.
             let twice = format!(
-                ".sql insert into {name} values (900001, '1997-01-01T01:00:00.0+01:00', 1), (900002, {}, 1)\n\
-                 .mode csv\ncount {model} by at order by count, at\ndistinct at of {model}\nmin at of {model}\nmax at of {model}\n",
+                ".sql insert into {name} values (900001, '1997-01-01T01:00:00.0+01:00', 1), (900002, {}, 1);\n\
+                 .mode csv\ncount {model} by at order by count, at\ndistinct at of {model}\nmin at of {model}\nmax at of {model}\nrollback\n",
                 times[3]
             );
             let run = shell.script(twice).ok();
@@ -188,7 +189,7 @@ fn values_are_written_as_those_beside_them_are() {
         let script = format!(
             "add {model} id=6 at='1999-02-03 04:05:06' n=3\nadd {model} id=7 at=now n=3\nset {model} 1 at='1999-02-03T04:05:06Z'\ncommit\n\
              .mode csv\n.sql select at from {name} where id in (1, 6) order by id\n\
-             .sql select count(distinct typeof(at) || length(at) || substr(at, 11, 1)) from {name}\n\
+             .sql select count(distinct typeof(at) || length(at) || substr(at, 11, 1)) from {name};\n\
              list {model} where at = '1999-02-03 04:05:06' show id\n"
         );
         let run = shell.script(script).ok();
@@ -233,7 +234,7 @@ fn days_and_times_of_day_have_spellings_too() {
             &["--create"],
             ".sql create table days (id integer primary key, day date, hour time)\n\
              .sql insert into days values (1, '1997-01-01', '09:30'), (2, '1997-01-01 00:00:00', '09:30:00'), (3, '1997-01-01T10:00:00', '09:30:00.000'), \
-              (4, 19970101, '09:30:01'), (5, 852076800, null), (6, 2450449.5, null), (7, '1997-01-02', '10:00')\n",
+              (4, 19970101, '09:30:01'), (5, 852076800, null), (6, 2450449.5, null), (7, '1997-01-02', '10:00');\ncommit\n",
         )
         .ok();
     for (condition, count) in [
@@ -263,7 +264,7 @@ fn what_is_no_time_stays_what_it_is() {
         .run(
             &["--create"],
             ".sql create table odd (id integer primary key, at datetime)\n\
-             .sql insert into odd values (1, '7/4/1996'), (2, 'soon'), (3, x'00ff'), (4, '1996-07-04'), (5, null), (6, '')\n",
+             .sql insert into odd values (1, '7/4/1996'), (2, 'soon'), (3, x'00ff'), (4, '1996-07-04'), (5, null), (6, '');\ncommit\n",
         )
         .ok();
     shell.script("count odd where at = '1996-07-04'").ok().stdout("1\n");

@@ -30,7 +30,7 @@ pub fn open_at(catalog: &Catalog, column: ColumnRef, span: Span) -> Result<()> {
     open(entity, &entity.columns[column.column]).map_err(|error| error.at(span))
 }
 
-/// [`open`] for whatever an operand is.
+/// The same for whatever an operand is.
 ///
 /// # Errors
 /// As there, at the span.
