@@ -253,3 +253,12 @@ fn sums_run_over_the_rows_of_a_path_and_counts_over_records() {
         counts(&shell, &pairs);
     });
 }
+
+#[test]
+fn texts_put_together_are_no_value_of_a_change() {
+    let shell = Shell::seeded();
+    for change in ["set post 1 body = body || 'x'", "set post 1 body = 'x' || body"] {
+        let run = shell.script(format!("{change}\n")).fails(1);
+        run.stderr_has("for a text").stderr_has(".sql update");
+    }
+}

@@ -370,7 +370,14 @@ impl<'a, 'c> Parser<'a, 'c> {
             })
             .collect();
         let typed = self.slice(self.whole(token.span));
+        let changes =
+            |verb: &str| self.text.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case(verb));
         match typed {
+            "||" if changes("set") || changes("add") => {
+                return error
+                    .hint("for a text with `||` in it put all of it in quotes")
+                    .hint("for what it gives use `.sql update ...`");
+            }
             "||" if self.offered.contains(&"format") => return error.hint("`format \"{A} {B}\"` puts texts together"),
             "|" if self.ragged => {
                 return error.hint("put the value before it in quotes, with what is not closed in it");
