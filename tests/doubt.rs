@@ -254,7 +254,11 @@ fn in_any_order_of_faults_what_is_acknowledged_is_there_once() {
         let tables = ["items", "tokens", "notes"];
         let adds = 1 + random(3);
         for add in 0..adds {
-            shell.execute(&format!("add {} name=r{round}", tables[(add % 3) as usize])).unwrap();
+            // A fault that the round before did not meet may meet this one, which is then not staged.
+            let line = format!("add {} name=r{round}", tables[(add % 3) as usize]);
+            if shell.execute(&line).is_err() {
+                shell.execute(&line).unwrap();
+            }
         }
         let moment = MOMENTS[random(3) as usize];
         let statement = ["commit", "insert", "begin"][random(3) as usize];
