@@ -3,12 +3,14 @@
 use super::consequence::{self, Consequences, Typed};
 use super::{Context, Front, LAST, Origin};
 use crate::language::ast::{Assignment, Name, Path, RecordRef, Target};
-use crate::model::{EntityId, ReferentialAction, Relationship, Value};
+use crate::model::{Catalog, EntityId, ReferentialAction, Relationship, Value};
 use crate::outcome::Level;
+use crate::plan::bulk::Matched;
+use crate::plan::query::{Bulk, Select};
 use crate::plan::{self, Bound, Record, Resolver, named};
 use crate::session::effects::{Going, identity};
 use crate::session::journal::{Change, Counts};
-use crate::session::{Hold, is_exact};
+use crate::session::{Hold, Way, is_exact};
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
@@ -26,7 +28,7 @@ pub(super) fn tally(context: &Context) -> String {
 pub fn staged_since(first: u32, context: &Context) -> Option<String> {
     let mut counts = Counts::default();
     let entries = context.session.entries().iter().filter(|entry| entry.number >= first);
-    entries.flat_map(|entry| &entry.changes).for_each(|change| counts.count(change));
+    entries.for_each(|entry| counts.count_entry(entry));
     (counts.total() > 0).then(|| format!("staged: {counts}{}", tally(context)))
 }
 
@@ -85,59 +87,125 @@ pub fn set(
     context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<()> {
-    let (id, mut rows, own) = targeted(target, context)?;
+    let (id, targeted) = targeted(target, context)?;
     let values = plan::assignments(id, assignments, false, context)?;
     let catalog = Arc::clone(context.session.catalog());
     let entity = catalog.get(id);
+    let (mut rows, own) = match targeted {
+        Targeted::Own(row) => (vec![row], true),
+        Targeted::Record(row) => (vec![row], false),
+        Targeted::Where(select) => {
+            let bulk = Bulk { rows: select, set: Some(values) };
+            if set_at_once(&bulk, origin, context, front)? {
+                return Ok(());
+            }
+            let Bulk { rows: select, set } = bulk;
+            return set_rows(&select, &set.unwrap_or_default(), span_of(assignments), origin, context, front);
+        }
+    };
     if own && !values.iter().all(|(at, _)| is_exact(&entity.columns[*at].data_type)) {
         // The database may have put them in words of its own, which the change is to be based on.
         let key: Vec<(usize, Value)> = entity.key.iter().map(|at| (*at, rows[0][*at].clone())).collect();
         let read = context.session.look_up(id, &key)?;
         rows = vec![read.ok_or_else(|| plan::missing(entity, &key))?];
     }
-    let mut changes = Vec::new();
-    for row in &rows {
-        let (set, base): (Vec<_>, Vec<_>) = values
-            .iter()
-            .filter(|(at, value)| row[*at] != *value)
-            .map(|(at, value)| ((*at, value.clone()), (*at, row[*at].clone())))
-            .unzip();
-        if !set.is_empty() {
-            entity.validate_change(row, &set).map_err(|e| e.at(span_of(assignments)))?;
-            let key = entity.key.iter().map(|at| row[*at].clone()).collect();
-            changes.push(Change::Update { entity: id, key, set, base });
-        }
+    let mut row = rows.pop().unwrap_or_default();
+    let Some(change) = checked(id, &row, &values, span_of(assignments), &catalog)? else {
+        return front.notice(Level::Info, "nothing to change: the values are the same");
+    };
+    let question = || format!("set {}?", named(entity, |at| row.get(at)));
+    if !consequence::agreed(1, false, question, context, front)? {
+        return front.notice(Level::Info, "nothing is staged");
     }
-    let many = matches!(target, Target::Where(..));
+    context.session.stage(vec![change], Some(origin.place.clone()))?;
+    let tally = if front.wants_notices() { tally(context) } else { String::new() };
+    let name = named(entity, |at| row.get(at));
+    for (at, value) in &values {
+        row[*at] = value.clone();
+    }
+    let text = format!("~ {}  staged: {name}{tally}", entity.repr(&row));
+    context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
+    front.notice(Level::Info, &text)
+}
+
+/// New values for a row, where it does not have them yet, as the application's own checks allow.
+fn checked(
+    id: EntityId,
+    row: &[Value],
+    values: &[(usize, Value)],
+    span: Span,
+    catalog: &Catalog,
+) -> Result<Option<Change>> {
+    let entity = catalog.get(id);
+    let change = Change::setting(id, entity, row, values);
+    if let Some(Change::Update { set, .. }) = &change {
+        entity.validate_change(row, set).map_err(|e| e.at(span))?;
+    }
+    Ok(change)
+}
+
+/// `set MODEL where ...` as one statement; false where it is to be done row by row.
+fn set_at_once(bulk: &Bulk, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
+    if context.session.bulk_way(bulk) != Way::Statement {
+        return Ok(false);
+    }
+    let Some(changed) = context.session.stage_bulk(bulk, Some(origin.place))? else { return Ok(false) };
+    if !front.wants_notices() {
+        return Ok(true);
+    }
+    let text = if changed == 0 {
+        let matched = consequence::count(&Matched::of(bulk).count(), context)?;
+        unchanged(bulk.entity(), matched, context)
+    } else {
+        staged_of('~', changed, "", bulk.entity(), consequence::total(bulk.entity(), context)?, context)
+    };
+    front.notice(Level::Info, &text)?;
+    Ok(true)
+}
+
+fn unchanged(id: EntityId, rows: usize, context: &Context) -> String {
+    format!("{} to change: the values are the same", super::read::counted(context.catalog().get(id), rows))
+}
+
+/// "~ staged: 3 of 5 users (1 change; commit to write)"
+fn staged_of(mark: char, rows: usize, told: &str, id: EntityId, total: usize, context: &Context) -> String {
+    let of = super::read::counted(context.catalog().get(id), total);
+    format!("{mark} staged: {rows} of {of}{told}{}", tally(context))
+}
+
+/// `set MODEL where ...` as a change for each row.
+fn set_rows(
+    select: &Select,
+    values: &[(usize, Value)],
+    span: Span,
+    origin: Origin<'_>,
+    context: &mut Context,
+    front: &mut dyn Front,
+) -> Result<()> {
+    let id = select.from.entity;
+    let catalog = Arc::clone(context.session.catalog());
+    let entity = catalog.get(id);
+    let (mut changes, mut matched) = (Vec::new(), 0);
+    context.session.query(select, &mut |cells| {
+        let row: Vec<Value> = cells.iter().map(|cell| cell.to_value()).collect();
+        matched += 1;
+        changes.extend(checked(id, &row, values, span, &catalog)?);
+        Ok(true)
+    })?;
     if changes.is_empty() {
-        let what = if many { super::read::counted(entity, rows.len()) } else { "nothing".to_owned() };
-        return front.notice(Level::Info, &format!("{what} to change: the values are the same"));
+        return front.notice(Level::Info, &unchanged(id, matched, context));
     }
     let changed = changes.len();
-    let total = if many { consequence::total(id, context)? } else { 0 };
-    let question = || match rows.as_slice() {
-        [row] if !many => format!("set {}?", named(entity, |at| row.get(at))),
-        _ => format!("set {} ({})?", super::read::counted(entity, changed), share(changed, total)),
-    };
-    let whole = many && changed > 1 && changed == total;
-    if !consequence::agreed(changed, whole, question, context, front)? {
+    let total = consequence::total(id, context)?;
+    let question = || format!("set {} ({})?", super::read::counted(entity, changed), share(changed, total));
+    if !consequence::agreed(changed, changed > 1 && changed == total, question, context, front)? {
         return front.notice(Level::Info, "nothing is staged");
     }
     context.session.stage(changes, Some(origin.place.clone()))?;
-    let tally = if front.wants_notices() { tally(context) } else { String::new() };
-    let text = if many {
-        format!("~ staged: {changed} of {}{tally}", super::read::counted(entity, total))
-    } else {
-        let mut row = rows.into_iter().next().unwrap_or_default();
-        let name = named(entity, |at| row.get(at));
-        for (at, value) in &values {
-            row[*at] = value.clone();
-        }
-        let text = format!("~ {}  staged: {name}{tally}", entity.repr(&row));
-        context.variables.insert(LAST.to_owned(), Bound::Record(Record { entity: id, values: row }));
-        text
-    };
-    front.notice(Level::Info, &text)
+    if !front.wants_notices() {
+        return Ok(());
+    }
+    front.notice(Level::Info, &staged_of('~', changed, "", id, total, context))
 }
 
 /// "3 of 3 rows, the whole table"
@@ -151,16 +219,24 @@ fn span_of(assignments: &[Assignment<'_>]) -> Span {
     pieces.reduce(Span::to).unwrap_or_default()
 }
 
-/// The rows that a target means, all columns; and whether it is one that was added in the same transaction, with values as
-/// they were added.
-fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec<Vec<Value>>, bool)> {
+/// What a target means.
+enum Targeted {
+    /// A record that was added in the same transaction, with values as they were added.
+    Own(Vec<Value>),
+    /// A record as it was read.
+    Record(Vec<Value>),
+    /// The rows that a query gives, all columns.
+    Where(Select),
+}
+
+fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Targeted)> {
     match target {
         Target::Record(reference) => {
             if let RecordRef::Key { model, key } = reference {
                 let id = plan::writable(model, context)?;
                 let by = plan::identify(id, key, context)?;
                 if let Some(row) = context.session.own_record(id, &by) {
-                    return Ok((id, vec![row], true));
+                    return Ok((id, Targeted::Own(row)));
                 }
             }
             let record = plan::reference(reference, context)?;
@@ -171,19 +247,34 @@ fn targeted(target: &Target<'_>, context: &mut Context) -> Result<(EntityId, Vec
             if entity.key.is_empty() {
                 return Err(Error::invalid(format!("{} has no key, so one row cannot be changed alone", entity.name)));
             }
-            Ok((record.entity, vec![record.values], false))
+            Ok((record.entity, Targeted::Record(record.values)))
         }
         Target::Where(model, condition) => {
             let id = plan::writable(model, context)?;
-            let select = plan::many(id, condition.as_ref(), context)?;
-            let mut rows = Vec::new();
-            context.session.query(&select, &mut |cells| {
-                rows.push(cells.iter().map(|cell| cell.to_value()).collect());
-                Ok(true)
-            })?;
-            Ok((id, rows, false))
+            Ok((id, Targeted::Where(plan::many(id, condition.as_ref(), context)?)))
         }
     }
+}
+
+/// `delete MODEL where ...` as one statement; false where it is to be done row by row.
+fn delete_at_once(bulk: &Bulk, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
+    if context.session.bulk_way(bulk) != Way::Statement {
+        return Ok(false);
+    }
+    // Rows that forbid it, or that are reached twice, are told one by one.
+    let Some(consequences) = Consequences::of_bulk(bulk, context)? else { return Ok(false) };
+    let id = bulk.entity();
+    let total = if front.wants_notices() { consequence::total(id, context)? } else { 0 };
+    let Some(deleted) = context.session.stage_bulk(bulk, Some(origin.place))? else { return Ok(false) };
+    if deleted == 0 {
+        let plural = &context.catalog().get(id).plural;
+        let text = format!("no {plural} to delete");
+        front.notice(Level::Info, &text)?;
+    } else if front.wants_notices() {
+        let told = format!(" deleted{}", consequences.told(context.catalog()));
+        front.notice(Level::Info, &staged_of('-', deleted, &told, id, total, context))?;
+    }
+    Ok(true)
 }
 
 /// `delete`, children first.
@@ -194,10 +285,27 @@ pub fn delete(
     context: &mut Context,
     front: &mut dyn Front,
 ) -> Result<()> {
-    let (id, rows, own) = targeted(target, context)?;
+    let (id, targeted) = targeted(target, context)?;
     let catalog = Arc::clone(context.session.catalog());
     let entity = catalog.get(id);
     let many = matches!(target, Target::Where(..));
+    let (rows, own) = match targeted {
+        Targeted::Own(row) => (vec![row], true),
+        Targeted::Record(row) => (vec![row], false),
+        Targeted::Where(select) => {
+            let bulk = Bulk { rows: select, set: None };
+            // With records of other models it is several statements, each for rows that another names.
+            if with.is_empty() && delete_at_once(&bulk, origin, context, front)? {
+                return Ok(());
+            }
+            let mut rows = Vec::new();
+            context.session.query(&bulk.rows, &mut |cells| {
+                rows.push(cells.iter().map(|cell| cell.to_value()).collect());
+                Ok(true)
+            })?;
+            (rows, false)
+        }
+    };
     if rows.is_empty() {
         return front.notice(Level::Info, &format!("no {} to delete", entity.plural));
     }
@@ -270,8 +378,7 @@ pub fn delete(
     context.session.stage_with(changes, effects, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
     let text = if many {
-        let of = super::read::counted(entity, total);
-        format!("- staged: {count} of {of} deleted{with}{told}{tally}")
+        staged_of('-', count, &format!(" deleted{with}{told}"), id, total, context)
     } else {
         format!("- {}  staged: {name} deleted{with}{told}{tally}", entity.repr(&first))
     };
@@ -314,12 +421,9 @@ fn gone(
 ) {
     let entity = catalog.get(id);
     for row in rows {
-        let key: Vec<Value> = entity.key.iter().map(|at| row[*at].clone()).collect();
-        if !seen.insert(identity(id, row, catalog)) {
-            continue;
+        if seen.insert(identity(id, row, catalog)) {
+            changes.push(Change::deleting(id, entity, row));
         }
-        let base = row.iter().cloned().enumerate().filter(|(at, _)| !entity.key.contains(at)).collect();
-        changes.push(Change::Delete { entity: id, key, base });
     }
 }
 

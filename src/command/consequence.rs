@@ -1,12 +1,12 @@
 //! What else happens: from the foreign keys' own actions, before anything is staged.
 
 use super::{Context, Front};
-use crate::language::ast::{Function, Path};
+use crate::language::ast::Path;
 use crate::language::quote::quote_name;
 use crate::language::{Lexer, TokenKind};
-use crate::model::{Catalog, DataType, EntityId, ReferentialAction};
-use crate::outcome::HeaderColumn;
-use crate::plan::query::{Alias, Expr, From, Output, Select};
+use crate::model::{Catalog, EntityId, ReferentialAction};
+use crate::plan::bulk::Matched;
+use crate::plan::query::{Alias, Bulk, From, Select};
 use crate::session::effects::{Fate, Going, effects_of};
 use crate::session::journal::Change;
 use crate::{Error, ErrorKind, Result};
@@ -50,6 +50,40 @@ impl Consequences {
             told.effects.extend(effects_of(found, &catalog));
         })?;
         Ok(told)
+    }
+
+    /// What deleting all rows that a condition means does, by counting alone; none where that does not tell: rows that
+    /// forbid it are to be named, and a row that is reached twice is one.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn of_bulk(bulk: &Bulk, context: &mut Context) -> Result<Option<Self>> {
+        let mut told = Self::default();
+        let mut known = vec![bulk.entity()];
+        let catalog = Arc::clone(context.session.catalog());
+        let mut open = vec![Matched::of(bulk)];
+        while let Some(going) = open.pop() {
+            for found in going.referring(&known, &catalog) {
+                let rows = count(&found.rows.count(), context)?;
+                if rows == 0 {
+                    continue;
+                }
+                match found.action {
+                    _ if found.again => return Ok(None),
+                    ReferentialAction::Restrict => return Ok(None),
+                    ReferentialAction::Cascade => {
+                        add(&mut told.deleted, found.entity, rows);
+                        known.push(found.entity);
+                        open.push(found.rows);
+                    }
+                    ReferentialAction::SetNull | ReferentialAction::SetDefault => {
+                        add(&mut told.emptied, found.entity, rows);
+                        known.push(found.entity);
+                    }
+                }
+            }
+        }
+        Ok(Some(told))
     }
 
     /// What the database will do, as changes for reads.
@@ -151,11 +185,14 @@ pub fn listed(counts: &[(EntityId, usize)], catalog: &Catalog) -> String {
 
 /// How many rows a table has, with what is staged.
 pub fn total(entity: EntityId, context: &mut Context) -> Result<usize> {
-    let column = HeaderColumn { name: "count".into(), data_type: DataType::Int(64), masked: false };
-    let from = From { entity, alias: Alias(0), joins: Vec::new() };
-    let select = Select::new(from, vec![Output { expr: Expr::Aggregate(Function::Count, None), column }]);
+    let all = Select::new(From { entity, alias: Alias(0), joins: Vec::new() }, Vec::new());
+    count(&Matched::of(&Bulk { rows: all, set: None }).count(), context)
+}
+
+/// The number that a query counts, with what is staged.
+pub fn count(select: &Select, context: &mut Context) -> Result<usize> {
     let mut total = 0;
-    context.session.query(&select, &mut |cells| {
+    context.session.query(select, &mut |cells| {
         if let crate::model::Cell::Int(number) = cells[0] {
             total = usize::try_from(number).unwrap_or(usize::MAX);
         }

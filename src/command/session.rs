@@ -10,6 +10,7 @@ use crate::plan::query::{Delete, Insert, Statement, Update};
 use crate::plan::{self, Bound, Resolver, named, named_by_key};
 use crate::session::Conflict;
 use crate::session::journal::Change;
+use crate::session::journal::Whole;
 use crate::session::net::Net;
 use crate::text::sql::shortened;
 use crate::{Error, Result};
@@ -63,7 +64,18 @@ pub fn status(context: &mut Context, front: &mut dyn Front) -> Result<()> {
 fn described(entry: &crate::session::journal::Entry, catalog: &crate::model::Catalog) -> String {
     let place = entry.place.as_ref().map(|place| format!("  ({place})")).unwrap_or_default();
     let first = entry.changes.first().map_or_else(String::new, |change| one(change, catalog));
-    let first = entry.statement.as_ref().map_or(first, |sql| format!(".sql {}", shortened(sql)));
+    let first = match &entry.whole {
+        None => first,
+        Some(Whole::Sql(sql)) => format!(".sql {}", shortened(sql)),
+        Some(Whole::Bulk(bulk, rows)) => {
+            let model = catalog.get(bulk.entity());
+            let count = super::read::counted(model, *rows);
+            match &bulk.set {
+                Some(set) => format!("~ {count} {}", assigned(model, set.iter().map(|(at, value)| (*at, value)))),
+                None => format!("- {count}"),
+            }
+        }
+    };
     let more = match entry.changes.len() {
         0 | 1 => String::new(),
         several => format!(" and {} more", several - 1),
@@ -71,23 +83,26 @@ fn described(entry: &crate::session::journal::Entry, catalog: &crate::model::Cat
     format!("#{} {first}{more}{place}", entry.number)
 }
 
+/// `name=value`, one behind the other.
+fn assigned<'v>(entity: &Entity, values: impl Iterator<Item = (usize, &'v Value)>) -> String {
+    let parts: Vec<String> = values
+        .map(|(at, value)| {
+            let column = &entity.columns[at];
+            format!("{}={}", column.name, quote_shown(column, value))
+        })
+        .collect();
+    parts.join(" ")
+}
+
 fn one(change: &Change, catalog: &crate::model::Catalog) -> String {
     let entity = catalog.get(change.entity());
-    let spelled = |values: &mut dyn Iterator<Item = (usize, &Value)>| {
-        let parts: Vec<String> = values
-            .map(|(at, value)| {
-                let column = &entity.columns[at];
-                format!("{}={}", column.name, quote_shown(column, value))
-            })
-            .collect();
-        parts.join(" ")
-    };
     match change {
         Change::Insert { columns, values, .. } => {
-            format!("+ {} {}", entity.name, spelled(&mut columns.iter().copied().zip(values)))
+            format!("+ {} {}", entity.name, assigned(entity, columns.iter().copied().zip(values)))
         }
         Change::Update { key, set, .. } => {
-            format!("~ {} {}", named_by_key(entity, key), spelled(&mut set.iter().map(|(at, value)| (*at, value))))
+            let set = assigned(entity, set.iter().map(|(at, value)| (*at, value)));
+            format!("~ {} {set}", named_by_key(entity, key))
         }
         Change::Delete { key, .. } => format!("- {}", named_by_key(entity, key)),
     }

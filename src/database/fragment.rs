@@ -1,5 +1,6 @@
 //! Plans as Diesel query fragments: identifiers quoted by Diesel, values bound, nothing pasted.
 
+mod bulk;
 mod seen;
 mod sets;
 
@@ -39,6 +40,9 @@ pub trait Dialect: Backend {
 
     /// LIKE, and LIKE that ignores case.
     const LIKE: (&'static str, &'static str);
+
+    /// The collation that compares texts byte by byte.
+    const BYTEWISE: &'static str;
 
     /// Whether lists and ranges are spelled by operators, which can be named in whole, as `IN` and `BETWEEN` cannot.
     const BY_OPERATORS: bool;
@@ -172,6 +176,7 @@ impl<DB: Dialect> QueryFragment<DB> for Dynamic<'_> {
             Statement::Delete(delete) => walker.delete(delete),
             Statement::Updates(set) => walker.updates(set),
             Statement::Deletes(set) => walker.deletes(set),
+            Statement::Bulk(bulk) => walker.bulk(bulk),
         }
     }
 }

@@ -40,6 +40,10 @@ pub fn without_values(mut error: Error, catalog: &Catalog, statement: &Statement
                 staged.rows().flat_map(|row| row.set()).for_each(|(column, cell)| hide(entity, column, cell));
             }
         }
+        Statement::Bulk(bulk) => {
+            let set = bulk.set.iter().flatten();
+            set.for_each(|(column, value)| hide(bulk.entity(), *column, value.as_cell()));
+        }
         Statement::Select(_) => {}
     }
     error

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod bare;
+pub mod bulk;
 mod change;
 mod condition;
 mod figures;

@@ -80,6 +80,15 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// Which column of its table it is, if it is one.
+    #[must_use]
+    pub const fn column(&self) -> Option<usize> {
+        match self {
+            Self::Column(column) => Some(column.column),
+            _ => None,
+        }
+    }
+
     /// What must hold, each by itself.
     #[must_use]
     pub fn conjuncts(&self) -> Vec<&Self> {
@@ -117,6 +126,65 @@ impl Expr {
             }
         }
         None
+    }
+}
+
+/// A piece of a query, to be changed in place.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// An expression, before its operands.
+    Expr(&'a mut Expr),
+    /// Tables.
+    From(&'a mut From),
+}
+
+impl Expr {
+    /// Shows itself and all that it is made of.
+    pub fn each_mut(&mut self, see: &mut dyn FnMut(Piece<'_>)) {
+        see(Piece::Expr(self));
+        match self {
+            Self::Column(_) | Self::Value(..) | Self::Constant(_) => {}
+            Self::Compare(left, _, right) | Self::Same(left, right) | Self::Text(left, _, right) => {
+                left.each_mut(see);
+                right.each_mut(see);
+            }
+            Self::In(value, items) => {
+                value.each_mut(see);
+                for item in items {
+                    item.each_mut(see);
+                }
+            }
+            Self::Between(value, low, high) => {
+                value.each_mut(see);
+                low.each_mut(see);
+                high.each_mut(see);
+            }
+            Self::IsNull(inner) | Self::Not(inner) | Self::Call(_, inner) => inner.each_mut(see),
+            Self::And(parts) | Self::Or(parts) => {
+                for part in parts {
+                    part.each_mut(see);
+                }
+            }
+            Self::Exists(subquery) => subquery.each_mut(see),
+            Self::Scalar(_, of, subquery) => {
+                if let Some(of) = of {
+                    of.each_mut(see);
+                }
+                subquery.each_mut(see);
+            }
+            Self::Aggregate(_, of) => {
+                if let Some(of) = of {
+                    of.each_mut(see);
+                }
+            }
+        }
+    }
+}
+
+impl Subquery {
+    fn each_mut(&mut self, see: &mut dyn FnMut(Piece<'_>)) {
+        see(Piece::From(&mut self.from));
+        self.filter.each_mut(see);
     }
 }
 
@@ -270,6 +338,23 @@ impl<'a> ChangedRow<'a> {
     }
 }
 
+/// One change to all rows that a query would give: `UPDATE entity SET set WHERE ...`, `DELETE FROM entity WHERE ...`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bulk {
+    /// The rows: those of its first table.
+    pub rows: Select,
+    /// The new values, for rows that do not have them yet; none to delete the rows.
+    pub set: Option<Vec<(usize, Value)>>,
+}
+
+impl Bulk {
+    /// The table.
+    #[must_use]
+    pub const fn entity(&self) -> EntityId {
+        self.rows.from.entity
+    }
+}
+
 /// A statement for the store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement<'a> {
@@ -287,6 +372,8 @@ pub enum Statement<'a> {
     Updates(RowSet<'a>),
     /// Deletes rows.
     Deletes(RowSet<'a>),
+    /// Updates or deletes all rows that a condition means.
+    Bulk(&'a Bulk),
 }
 
 impl Statement<'_> {
@@ -296,7 +383,7 @@ impl Statement<'_> {
         match self {
             Self::Select(select) | Self::Seen(select, _) => select.columns.len(),
             Self::Insert(insert) => insert.returning.len(),
-            Self::Update(_) | Self::Delete(_) | Self::Updates(_) | Self::Deletes(_) => 0,
+            Self::Update(_) | Self::Delete(_) | Self::Updates(_) | Self::Deletes(_) | Self::Bulk(_) => 0,
         }
     }
 }

@@ -80,7 +80,10 @@ impl Session {
 
     fn commit_once(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
         let partial = !only.is_empty();
-        if partial && self.journal.has_statement() {
+        if partial {
+            self.spell_out()?;
+        }
+        if partial && self.journal.has_sql() {
             return Err(Error::new(ErrorKind::Refused, "SQL is staged, and what it is about is not known")
                 .hint("`commit` writes everything that is staged"));
         }

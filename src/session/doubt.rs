@@ -217,7 +217,7 @@ impl Session {
         let mut counts = Counts::default();
         let sent = net(entries, &self.catalog);
         sent.iter().filter(|net| covers(&only, net.change.entity())).for_each(|net| counts.count(&net.change));
-        counts.statements = entries.iter().filter(|entry| only.is_empty() && entry.statement.is_some()).count();
+        counts.statements = entries.iter().filter(|entry| only.is_empty() && entry.sql().is_some()).count();
         let mut doubt = Doubt::new(named, counts, only);
         let committed = match self.outcome(&doubt.named) {
             Outcome::Committed => true,

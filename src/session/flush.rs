@@ -1,6 +1,6 @@
 //! Sending changes: in sets that differ only in values, the failing change named.
 
-use super::journal::{Change, Entry};
+use super::journal::{Change, Entry, Whole};
 use super::number::with_key;
 use super::seen::has_given;
 use super::sets::sets;
@@ -149,27 +149,40 @@ impl Session {
         }
         while self.flushed() < until {
             let from = self.flushed();
-            let statement = |at: &usize| self.journal.entries()[*at].statement.is_some();
-            match (from..until).find(statement) {
-                Some(at) if at == from => self.flush_statement(at)?,
-                // SQL of a person's own stands between what was staged before it and behind it.
+            let whole = |at: &usize| self.journal.entries()[*at].whole.is_some();
+            match (from..until).find(whole) {
+                Some(at) if at == from => self.flush_whole(at)?,
+                // It stands between what was staged before it and behind it.
                 barrier => self.flush_changes(from, barrier.unwrap_or(until))?,
             }
         }
         Ok(())
     }
 
-    fn flush_statement(&mut self, at: usize) -> Result<()> {
-        let entry = self.journal.entries()[at].clone();
-        if let Err(error) = self.send_statement(entry.statement.as_deref().unwrap_or_default()) {
+    fn flush_whole(&mut self, at: usize) -> Result<()> {
+        let mut entry = self.journal.entries()[at].clone();
+        if let Err(error) = self.send_whole(&mut entry) {
             if !error.kind.is_transient() {
                 self.journal.remove(at);
             }
             self.seen.unsent();
             return Err(error.from_place(entry.place));
         }
+        *self.journal.entry_mut(at) = entry;
         self.applied = Applied::UpTo(at + 1);
         Ok(())
+    }
+
+    /// Sends what an entry sends as it stands, again.
+    fn send_whole(&mut self, entry: &mut Entry) -> Result<()> {
+        match &mut entry.whole {
+            None => Ok(()),
+            Some(Whole::Sql(sql)) => self.send_statement(sql),
+            Some(Whole::Bulk(bulk, rows)) => {
+                *rows = self.send_bulk(bulk)?;
+                Ok(())
+            }
+        }
     }
 
     fn flush_changes(&mut self, from: usize, until: usize) -> Result<()> {
@@ -263,7 +276,7 @@ impl Session {
     /// As [`Session::flush`].
     pub(crate) fn settle_last(&mut self) -> Result<Option<(EntityId, Vec<Value>)>> {
         let count = self.journal.len();
-        if self.journal.entries().last().is_some_and(|entry| entry.statement.is_some()) {
+        if self.journal.entries().last().is_some_and(|entry| entry.whole.is_some()) {
             self.flush()?;
             return Ok(None);
         }
@@ -285,13 +298,13 @@ impl Session {
         Ok(last.and_then(|change| change.key(&self.catalog).map(|key| (change.entity(), key))))
     }
 
-    /// Sends everything so that each new record's key is known.
+    /// Sends everything so that each new record's key is known, and each row that a bulk change hits.
     ///
     /// # Errors
     /// As [`Session::flush`].
     pub(crate) fn settle(&mut self) -> Result<()> {
         let unknown = |change: &Change| matches!(change, Change::Insert { .. }) && change.key(&self.catalog).is_none();
-        if !self.journal.changes().any(unknown) {
+        if !self.journal.changes().any(unknown) && !self.journal.has_bulk() {
             return Ok(());
         }
         // What is wrong with a change is found first, as ever.
@@ -300,9 +313,16 @@ impl Session {
         self.begin(true)?;
         for at in 0..self.journal.len() {
             let mut entry = self.journal.entries()[at].clone();
-            let sent = match &entry.statement {
-                Some(sql) => self.send_statement(sql),
+            let sent = match entry.whole.take() {
+                Some(Whole::Bulk(bulk, _)) => self.spelled_out(&bulk).and_then(|changes| {
+                    entry.changes = changes;
+                    self.try_changes(&mut entry.changes)
+                }),
                 None => self.try_changes(&mut entry.changes),
+                whole => {
+                    entry.whole = whole;
+                    self.send_whole(&mut entry)
+                }
             };
             if let Err(error) = sent {
                 self.end()?;

@@ -3,7 +3,8 @@
 //! Pure: it knows neither a database nor a file. Whoever changes it elsewhere than at its end can be told by
 //! [`Journal::generation`].
 
-use crate::model::{Catalog, EntityId, Value};
+use crate::model::{Catalog, Entity, EntityId, Value};
+use crate::plan::query::Bulk;
 use crate::text::Place;
 use std::rc::Rc;
 
@@ -47,6 +48,24 @@ pub enum Change {
 }
 
 impl Change {
+    /// New values for a row as it is; none where it has them.
+    #[must_use]
+    pub fn setting(entity: EntityId, model: &Entity, row: &[Value], values: &[(usize, Value)]) -> Option<Self> {
+        let new = values.iter().filter(|(at, value)| row[*at] != *value);
+        let (set, base): (Vec<_>, Vec<_>) =
+            new.map(|(at, value)| ((*at, value.clone()), (*at, row[*at].clone()))).unzip();
+        let key = || model.key.iter().map(|at| row[*at].clone()).collect();
+        (!set.is_empty()).then(|| Self::Update { entity, key: key(), set, base })
+    }
+
+    /// That a row as it is goes.
+    #[must_use]
+    pub fn deleting(entity: EntityId, model: &Entity, row: &[Value]) -> Self {
+        let key = model.key.iter().map(|at| row[*at].clone()).collect();
+        let base = row.iter().cloned().enumerate().filter(|(at, _)| !model.key.contains(at)).collect();
+        Self::Delete { entity, key, base }
+    }
+
     /// The table it changes.
     #[must_use]
     pub const fn entity(&self) -> EntityId {
@@ -71,6 +90,15 @@ impl Change {
     }
 }
 
+/// What an entry sends as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Whole {
+    /// SQL of a person's own.
+    Sql(Rc<str>),
+    /// One change to many rows, and how many it hit when it was sent last.
+    Bulk(Box<Bulk>, usize),
+}
+
 /// What one command staged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -82,15 +110,33 @@ pub struct Entry {
     pub changes: Vec<Change>,
     /// What the database will do because of them (`ON DELETE`). For reads: it is not sent.
     pub effects: Vec<Change>,
-    /// SQL of a person's own, which is sent as it stands; there are no changes beside it.
-    pub statement: Option<Rc<str>>,
+    /// What is sent as it stands; there are no changes beside it.
+    pub whole: Option<Whole>,
 }
 
 impl Entry {
     /// Whether there is nothing to send.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.statement.is_none()
+        self.changes.is_empty() && self.whole.is_none()
+    }
+
+    /// SQL of a person's own.
+    #[must_use]
+    pub fn sql(&self) -> Option<&Rc<str>> {
+        match &self.whole {
+            Some(Whole::Sql(sql)) => Some(sql),
+            _ => None,
+        }
+    }
+
+    /// One change to many rows, and how many it hit.
+    #[must_use]
+    pub fn bulk(&self) -> Option<(&Bulk, usize)> {
+        match &self.whole {
+            Some(Whole::Bulk(bulk, rows)) => Some((bulk, *rows)),
+            _ => None,
+        }
     }
 
     /// Takes changes out, by their places. What the database would do because of the others is to be worked out anew.
@@ -168,8 +214,14 @@ impl Journal {
 
     /// Whether SQL of a person's own is among them.
     #[must_use]
-    pub fn has_statement(&self) -> bool {
-        self.steps.entries.iter().any(|entry| entry.statement.is_some())
+    pub fn has_sql(&self) -> bool {
+        self.steps.entries.iter().any(|entry| entry.sql().is_some())
+    }
+
+    /// Whether a change to many rows is among them that is sent as it stands.
+    #[must_use]
+    pub fn has_bulk(&self) -> bool {
+        self.steps.entries.iter().any(|entry| entry.bulk().is_some())
     }
 
     /// All changes, oldest first.
@@ -404,6 +456,17 @@ impl Counts {
     #[must_use]
     pub const fn total(self) -> usize {
         self.added + self.changed + self.deleted + self.statements
+    }
+
+    /// Counts what an entry sends.
+    pub fn count_entry(&mut self, entry: &Entry) {
+        entry.changes.iter().for_each(|change| self.count(change));
+        match &entry.whole {
+            None => {}
+            Some(Whole::Sql(_)) => self.statements += 1,
+            Some(Whole::Bulk(bulk, rows)) if bulk.set.is_some() => self.changed += rows,
+            Some(Whole::Bulk(_, rows)) => self.deleted += rows,
+        }
     }
 
     /// Counts one change.

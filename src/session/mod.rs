@@ -2,6 +2,7 @@
 //!
 //! It knows the port of `store.rs`, not Diesel.
 
+mod bulk;
 mod commit;
 mod conflict;
 mod doubt;
@@ -26,6 +27,7 @@ mod touch;
 mod trace;
 mod typed;
 
+pub use bulk::Way;
 pub use conflict::{Conflict, Settled};
 pub use renumber::Renumbered;
 pub use seen::is_exact;
@@ -210,13 +212,14 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back; `Refused` where SQL of the person's own is staged.
     pub fn set_hold(&mut self, hold: Hold) -> Result<()> {
-        if hold == Hold::No && self.journal.has_statement() {
+        if hold == Hold::No && self.journal.has_sql() {
             return Err(Error::new(
                 ErrorKind::Refused,
                 "SQL is staged, which only a transaction that is held can show",
             )
             .hint("`commit` or `rollback` first"));
         }
+        self.spell_out()?;
         self.end()?;
         self.mode = match (hold, self.mode) {
             (Hold::No, _) => Mode::Prompt,
@@ -290,6 +293,7 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back.
     pub(crate) fn set_scripted(&mut self, scripted: bool) -> Result<()> {
+        self.spell_out()?;
         self.end()?;
         self.mode = if scripted { Mode::Script } else { Mode::Prompt };
         Ok(())
@@ -341,11 +345,11 @@ impl Session {
             for net in self.net() {
                 counts.count(&net.change);
             }
+            counts.statements = self.journal.entries().iter().filter(|entry| entry.sql().is_some()).count();
         } else {
             // Sent as typed: nothing is netted.
-            self.journal.changes().for_each(|change| counts.count(change));
+            self.journal.entries().iter().for_each(|entry| counts.count_entry(entry));
         }
-        counts.statements = self.journal.entries().iter().filter(|entry| entry.statement.is_some()).count();
         counts
     }
 

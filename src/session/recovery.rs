@@ -4,7 +4,7 @@
 //! but an append rewrites the file in place of the old one. Values of masked columns are left out: secrets do not belong
 //! in files.
 
-use super::journal::{Change, Entry};
+use super::journal::{Change, Entry, Whole};
 use crate::model::{Catalog, EntityId, Value};
 use crate::store::Named;
 use crate::text::Place;
@@ -370,7 +370,7 @@ fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
             }
         })
         .collect();
-    if let Some(sql) = &entry.statement {
+    if let Some(sql) = entry.sql() {
         return json!({ "number": entry.number, "changes": [], "sql": sql.as_ref() });
     }
     match &entry.place {
@@ -451,6 +451,6 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
         column: 1,
     });
     let number = line.get("number").and_then(Json::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    let statement = line.get("sql").and_then(Json::as_str).map(Rc::from);
-    Ok(Entry { number, place, changes: read, effects: Vec::new(), statement })
+    let whole = line.get("sql").and_then(Json::as_str).map(|sql| Whole::Sql(Rc::from(sql)));
+    Ok(Entry { number, place, changes: read, effects: Vec::new(), whole })
 }

@@ -1,8 +1,9 @@
 //! A schema that was read again: staged changes keep their meaning by the names of tables and columns.
 
 use super::Session;
-use super::journal::{Change, Entry};
+use super::journal::{Change, Entry, Whole};
 use crate::model::{Catalog, EntityId, Value};
+use crate::plan::query::{Bulk, ColumnRef, Expr, From, Piece};
 use crate::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -44,8 +45,53 @@ impl Moved<'_> {
             place: entry.place.clone(),
             changes,
             effects,
-            statement: entry.statement.clone(),
+            whole: match &entry.whole {
+                Some(Whole::Bulk(bulk, rows)) => Some(Whole::Bulk(Box::new(self.bulk(bulk)?), *rows)),
+                whole => whole.clone(),
+            },
         })
+    }
+
+    fn bulk(&self, bulk: &Bulk) -> Result<Bulk> {
+        let (from, to) = (bulk.entity(), self.entity(bulk.entity())?);
+        let mut rows = bulk.rows.clone();
+        let mut failed = None;
+        let mut see = |piece: Piece<'_>| {
+            let moved = match piece {
+                Piece::Expr(Expr::Column(column)) => self.reference(column),
+                Piece::Expr(_) => Ok(()),
+                Piece::From(from) => self.tables(from),
+            };
+            failed = failed.take().or(moved.err());
+        };
+        see(Piece::From(&mut rows.from));
+        if let Some(filter) = &mut rows.filter {
+            filter.each_mut(&mut see);
+        }
+        let orders = rows.order.iter_mut().map(|order| &mut order.expr);
+        orders.chain(rows.columns.iter_mut().map(|output| &mut output.expr)).for_each(|expr| expr.each_mut(&mut see));
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Bulk { rows, set: bulk.set.as_ref().map(|set| self.values(from, to, set)).transpose()? }),
+        }
+    }
+
+    fn reference(&self, column: &mut ColumnRef) -> Result<()> {
+        let to = self.entity(column.entity)?;
+        (column.column, column.entity) = (self.column(column.entity, to, column.column)?, to);
+        Ok(())
+    }
+
+    fn tables(&self, from: &mut From) -> Result<()> {
+        from.entity = self.entity(from.entity)?;
+        for join in &mut from.joins {
+            join.entity = self.entity(join.entity)?;
+            for (left, right) in &mut join.on {
+                self.reference(left)?;
+                self.reference(right)?;
+            }
+        }
+        Ok(())
     }
 
     fn entity(&self, id: EntityId) -> Result<EntityId> {

@@ -1,13 +1,13 @@
 //! Keys that the database gave and someone else took meanwhile: a new one is given, and said.
 
 use super::Session;
-use super::journal::{Change, Entry};
+use super::journal::{Change, Entry, Whole};
 use crate::Result;
 use crate::language::ast::Function;
 use crate::language::quote::quote_value;
 use crate::model::{Catalog, EntityId, Value};
 use crate::outcome::HeaderColumn;
-use crate::plan::query::{Alias, ColumnRef, Expr, From, Output, Select, Statement};
+use crate::plan::query::{Alias, Bulk, ColumnRef, Expr, From, Output, Piece, Select, Statement};
 use std::collections::{HashMap, HashSet};
 
 /// How many keys one query asks for.
@@ -170,45 +170,84 @@ impl Swap<'_> {
     /// Only what follows the staged record can mean it, unless it is known to have come before.
     fn apply(&self, entries: &mut [Entry], mut begun: bool) {
         let Some(key) = self.catalog.get(self.entity).numbered_key() else { return };
-        let changes = entries.iter_mut().flat_map(|entry| entry.changes.iter_mut().chain(&mut entry.effects));
-        for change in changes {
-            let owner = change.entity();
-            match change {
-                Change::Insert { columns, values, given, row, .. } => {
-                    begun |= owner == self.entity
-                        && *given
-                        && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == self.old);
-                    if begun {
-                        for (column, value) in columns.iter().zip(values) {
-                            self.replace(owner, *column, key, value);
-                        }
-                        if let Some(row) = row {
-                            let mut known = row.to_vec();
-                            for (column, value) in known.iter_mut().enumerate() {
-                                self.replace(owner, column, key, value);
-                            }
-                            *row = known.into();
-                        }
-                    }
-                }
-                Change::Update { key: row, set, base, .. } if begun => {
-                    if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
-                        self.replace(owner, key, key, only);
-                    }
-                    for (column, value) in set.iter_mut().chain(base) {
-                        self.replace(owner, *column, key, value);
-                    }
-                }
-                Change::Delete { key: row, base, .. } if begun => {
-                    if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
-                        self.replace(owner, key, key, only);
-                    }
-                    for (column, value) in base {
-                        self.replace(owner, *column, key, value);
-                    }
-                }
-                Change::Update { .. } | Change::Delete { .. } => {}
+        for entry in entries {
+            if let (true, Some(Whole::Bulk(bulk, _))) = (begun, &mut entry.whole) {
+                self.apply_to_bulk(bulk, key);
             }
+            entry
+                .changes
+                .iter_mut()
+                .chain(&mut entry.effects)
+                .for_each(|change| self.apply_to(change, key, &mut begun));
+        }
+    }
+
+    /// The new key in what a change to many rows sets, and wherever it is compared with.
+    fn apply_to_bulk(&self, bulk: &mut Bulk, key: usize) {
+        let entity = bulk.entity();
+        for (column, value) in bulk.set.iter_mut().flatten() {
+            self.replace(entity, *column, key, value);
+        }
+        let mut see = |piece: Piece<'_>| {
+            let Piece::Expr(expr) = piece else { return };
+            let (column, values): (&Expr, Vec<&mut Expr>) = match expr {
+                Expr::Compare(left, _, right) | Expr::Same(left, right) if matches!(**left, Expr::Column(_)) => {
+                    (left, vec![right])
+                }
+                Expr::Compare(left, _, right) | Expr::Same(left, right) => (right, vec![left]),
+                Expr::In(value, items) => (value, items.iter_mut().collect()),
+                Expr::Between(value, low, high) => (value, vec![low, high]),
+                _ => return,
+            };
+            let Expr::Column(column) = column else { return };
+            for value in values {
+                if let Expr::Value(value, _) = value {
+                    self.replace(column.entity, column.column, key, value);
+                }
+            }
+        };
+        if let Some(filter) = &mut bulk.rows.filter {
+            filter.each_mut(&mut see);
+        }
+    }
+
+    fn apply_to(&self, change: &mut Change, key: usize, begun: &mut bool) {
+        let owner = change.entity();
+        match change {
+            Change::Insert { columns, values, given, row, .. } => {
+                *begun |= owner == self.entity
+                    && *given
+                    && columns.iter().zip(values.iter()).any(|(at, value)| *at == key && value == self.old);
+                if *begun {
+                    for (column, value) in columns.iter().zip(values) {
+                        self.replace(owner, *column, key, value);
+                    }
+                    if let Some(row) = row {
+                        let mut known = row.to_vec();
+                        for (column, value) in known.iter_mut().enumerate() {
+                            self.replace(owner, column, key, value);
+                        }
+                        *row = known.into();
+                    }
+                }
+            }
+            Change::Update { key: row, set, base, .. } if *begun => {
+                if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
+                    self.replace(owner, key, key, only);
+                }
+                for (column, value) in set.iter_mut().chain(base) {
+                    self.replace(owner, *column, key, value);
+                }
+            }
+            Change::Delete { key: row, base, .. } if *begun => {
+                if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
+                    self.replace(owner, key, key, only);
+                }
+                for (column, value) in base {
+                    self.replace(owner, *column, key, value);
+                }
+            }
+            Change::Update { .. } | Change::Delete { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ use super::journal::{Change, Entry};
 use super::number::Numbers;
 use super::{Mode, Session};
 use crate::model::{Catalog, Cell, DataType, Entity, EntityId, Quirk, Value};
-use crate::plan::query::{Alias, ColumnRef, Expr, Select, Statement};
+use crate::plan::query::{Alias, Bulk, ColumnRef, Expr, Select, Statement};
 use crate::{ErrorKind, Result};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -538,6 +538,40 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Many records of a table were changed, nobody knows which: their keys are still known, or nothing of them is.
+    pub(super) fn forget_bulk(&mut self, bulk: &Bulk) {
+        if self.seen.known.is_empty() && self.seen.followed.is_empty() {
+            return;
+        }
+        let (entity, catalog) = (bulk.entity(), &self.catalog);
+        let set = bulk.set.as_deref();
+        let reaches = match set {
+            // What refers to it may follow.
+            Some(set) => set.iter().any(|(column, _)| is_referred(*column, entity, catalog)),
+            None => {
+                catalog.iter().any(|(_, other)| other.foreign_keys.iter().any(|key| key.to == entity && spreads(key)))
+            }
+        };
+        if reaches {
+            self.seen.clear();
+            return;
+        }
+        let natural = catalog.get(entity).natural_key;
+        let keeps = set.is_some_and(|set| set.iter().all(|(column, _)| Some(*column) != natural));
+        let (entries, rows) = (self.journal.entries(), &self.seen.rows);
+        let of = |known: Known| match known.source() {
+            Source::Entry(at) => entries.get(at).and_then(|entry| entry.changes.first()).map(Change::entity),
+            Source::Row(at) => rows.get(at).map(|(other, _)| *other),
+        };
+        self.seen.known.retain(|_, known| {
+            if of(*known) != Some(entity) {
+                return true;
+            }
+            *known = known.in_part();
+            keeps
+        });
     }
 
     /// A record was changed: its keys are still known, or nothing of it is.

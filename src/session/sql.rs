@@ -1,6 +1,6 @@
 //! SQL of a person's own beside what is staged.
 
-use super::journal::Entry;
+use super::journal::{Entry, Whole};
 use super::{Applied, Mode, Session};
 use crate::model::Cell;
 use crate::store::{Attempt, RawOutcome, RawSink};
@@ -88,7 +88,7 @@ impl Session {
             place,
             changes: Vec::new(),
             effects: Vec::new(),
-            statement: Some(Rc::from(sql)),
+            whole: Some(Whole::Sql(Rc::from(sql))),
         };
         if let Some(keeper) = &mut self.keeper
             && let Err(error) = keeper.append(&entry, &self.catalog)

@@ -40,7 +40,7 @@ impl Session {
             Some(known) if self.mode != Mode::Script || self.is_together() => known,
             _ => self.effects(&changes)?,
         };
-        let mut entry = Entry { number: self.journal.next_number(), place, changes, effects, statement: None };
+        let mut entry = Entry { number: self.journal.next_number(), place, changes, effects, whole: None };
         let mut sent = self.mode == Mode::Held;
         match self.mode {
             Mode::Prompt if self.is_together() => self.number_apart(&mut entry.changes, false)?,
@@ -130,13 +130,7 @@ impl Session {
                 at += 1;
             }
             if !changes.is_empty() {
-                entries.push(Entry {
-                    number: entry.number,
-                    place: None,
-                    changes,
-                    effects: Vec::new(),
-                    statement: None,
-                });
+                entries.push(Entry { number: entry.number, place: None, changes, effects: Vec::new(), whole: None });
             }
         }
         let nets = net(&entries, &catalog);
@@ -296,6 +290,7 @@ impl Session {
     /// `Io`, and the database's own.
     pub fn recover(&mut self) -> Result<usize> {
         self.resolve()?;
+        self.spell_out()?;
         let mut count = 0;
         while !self.left.is_empty() {
             let left = self.left.remove(0);
@@ -323,11 +318,11 @@ impl Session {
         }
         self.warnings.extend(warnings);
         if self.mode == Mode::Prompt {
-            for sql in entries.iter().filter_map(|entry| entry.statement.as_deref()) {
+            for sql in entries.iter().filter_map(Entry::sql) {
                 let sql = crate::text::sql::shortened(sql);
                 self.warnings.push(format!("SQL is not staged again, since no transaction is held here: {sql}"));
             }
-            entries.retain(|entry| entry.statement.is_none());
+            entries.retain(|entry| entry.sql().is_none());
         }
         self.apart(&mut entries)?;
         let count = entries.len();

@@ -92,7 +92,7 @@ impl Session {
             }
         }
         // What is no change of a record cannot be seen in one.
-        let other = entries.iter().filter(|entry| only.is_empty() && entry.statement.is_some());
+        let other = entries.iter().filter(|entry| only.is_empty() && entry.whole.is_some());
         found.unclear.extend(other.map(|entry| format!("change #{}", entry.number)));
         Ok(found)
     }

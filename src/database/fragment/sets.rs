@@ -195,7 +195,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     }
 
     /// `"id"`, or `("a", "b")`.
-    fn columns(&mut self, entity: EntityId, columns: &[usize], alias: Option<&str>) -> QueryResult<()> {
+    pub(super) fn columns(&mut self, entity: EntityId, columns: &[usize], alias: Option<&str>) -> QueryResult<()> {
         let many = columns.len() > 1;
         self.out.push_sql(if many { "(" } else { "" });
         for (index, column) in columns.iter().enumerate() {

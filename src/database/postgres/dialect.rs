@@ -84,6 +84,7 @@ impl Dialect for Pg {
     const POSITION: &'static str = "strpos";
     // The operators that LIKE and ILIKE are.
     const LIKE: (&'static str, &'static str) = (" ~~ ", " ~~* ");
+    const BYTEWISE: &'static str = " COLLATE pg_catalog.\"C\"";
     const BY_OPERATORS: bool = true;
     const NULLS_FIRST: bool = false;
     const AS_TEXT: &'static str = "::pg_catalog.text";

@@ -88,6 +88,7 @@ fn entities(statement: &Statement<'_>) -> Vec<EntityId> {
         Statement::Insert(insert) => vec![insert.entity],
         Statement::Update(update) => vec![update.entity],
         Statement::Delete(delete) => vec![delete.entity],
+        Statement::Bulk(bulk) => vec![bulk.entity()],
         Statement::Updates(set) | Statement::Deletes(set) => vec![set.entity],
     }
 }

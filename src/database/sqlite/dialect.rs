@@ -15,6 +15,7 @@ impl Dialect for Sqlite {
     const POSITION: &'static str = "instr";
     // Both ignore case.
     const LIKE: (&'static str, &'static str) = (" LIKE ", " LIKE ");
+    const BYTEWISE: &'static str = " COLLATE BINARY";
     const BY_OPERATORS: bool = false;
     const NULLS_FIRST: bool = true;
     // Every value can be text as it is.

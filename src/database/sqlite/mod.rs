@@ -19,7 +19,7 @@ use crate::model::infer::TableFacts;
 use crate::model::time::Spelling;
 use crate::model::{Catalog, EntityId, Quirk};
 use crate::plan::overlay::Staged;
-use crate::plan::query::{ColumnRef, Select, Statement};
+use crate::plan::query::{Bulk, ColumnRef, Select, Statement};
 use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
 use crate::text::sql::{statements, tokens};
 use crate::{Error, ErrorKind, Result};
@@ -179,6 +179,7 @@ impl SqliteStore {
     ) -> Result<T> {
         let select = match statement {
             Statement::Select(select) => select,
+            Statement::Bulk(bulk) => &bulk.rows,
             Statement::Seen(select, overlay) => {
                 self.look(catalog, select)?;
                 // What is staged may be spelled otherwise, and stands in no index.
@@ -195,7 +196,12 @@ impl SqliteStore {
         let ends = spelling::ends(&mut self.connection, &times::conditions(select, catalog), catalog)
             .map_err(|e| translate(&e))?;
         let read = times::read(select, catalog, &|column| self.spellings.is_one(column), &ends);
-        work(self, &Statement::Select(&read))
+        match statement {
+            Statement::Bulk(bulk) => {
+                work(self, &Statement::Bulk(&Bulk { rows: read.into_owned(), set: bulk.set.clone() }))
+            }
+            _ => work(self, &Statement::Select(&read)),
+        }
     }
 
     /// Notes the times that a statement is about to write.
@@ -212,6 +218,10 @@ impl SqliteStore {
             Statement::Updates(set) => {
                 let values = set.rows.iter().flat_map(|row| row.set).map(|(at, value)| (*at, value));
                 self.spellings.wrote(set.entity, values, catalog);
+            }
+            Statement::Bulk(bulk) => {
+                let values = bulk.set.iter().flatten().map(|(at, value)| (*at, value));
+                self.spellings.wrote(bulk.entity(), values, catalog);
             }
             Statement::Select(_) | Statement::Seen(..) | Statement::Delete(_) | Statement::Deletes(_) => {}
         }
@@ -507,9 +517,11 @@ impl Store for SqliteStore {
     fn execute(&mut self, catalog: &Catalog, statement: &Statement<'_>) -> Result<usize> {
         self.note(catalog, statement)?;
         self.wrote(catalog, statement);
-        Dynamic::new(catalog, statement, None)
-            .execute(&mut self.connection)
-            .map_err(|e| self.refused(told(&e, catalog, statement)))
+        self.timed(catalog, statement, |store, statement| {
+            Dynamic::new(catalog, statement, None)
+                .execute(&mut store.connection)
+                .map_err(|e| store.refused(told(&e, catalog, statement)))
+        })
     }
 
     fn query(&mut self, catalog: &Catalog, statement: &Statement<'_>, each: &mut Each<'_>) -> Result<()> {
