@@ -494,3 +494,6 @@ impl std::fmt::Display for Counts {
         if first { f.write_str("nothing") } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

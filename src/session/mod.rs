@@ -22,6 +22,8 @@ mod sight;
 mod spelling;
 mod sql;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod together;
 mod touch;
 mod trace;

@@ -1,7 +1,7 @@
 //! Which changes go in one statement: those that differ only in values, in as few sets as their order allows.
 
 use super::journal::Change;
-use super::touch::{Role, Touch, Touches};
+use super::touch::{Role, Touch, Touches, ordered};
 use crate::model::{Catalog, EntityId};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -35,7 +35,8 @@ impl Shape {
 /// The set that touched a slot last, by role.
 #[derive(Debug, Clone, Copy, Default)]
 struct Last {
-    changes: Option<usize>,
+    gives: Option<usize>,
+    takes: Option<usize>,
     edits: Option<usize>,
     refers: Option<usize>,
 }
@@ -46,7 +47,8 @@ struct Last {
 pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, plain: bool) -> Vec<Vec<usize>> {
     let mut sets: Vec<Vec<usize>> = Vec::new();
     let mut shapes: Vec<Shape> = Vec::new();
-    let mut latest: HashMap<Shape, usize> = HashMap::new();
+    // The sets of each shape, in order.
+    let mut alike: HashMap<Shape, Vec<usize>> = HashMap::new();
     let mut touches = Touches::new(catalog);
     let mut slots: HashMap<u64, Last> = HashMap::new();
     let mut list: Vec<Touch> = Vec::new();
@@ -57,17 +59,17 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
             touches.of(change, &mut list);
             // Behind every set that it must not overtake; new records may share one with what they refer to.
             let bound = list.iter().filter_map(|touch| bound(slots.get(&touch.slot)?, touch.role)).max();
-            place = latest.get(&shape).copied().filter(|set| match bound {
-                None => true,
-                Some(bound) => *set > bound || (*set == bound && shape.is_insert()),
-            });
+            let too_early =
+                |set: &usize| bound.is_some_and(|bound| *set < bound || (*set == bound && !shape.is_insert()));
+            // The first that is late enough, so that what depends on this change can come early too.
+            place = alike.get(&shape).and_then(|sets| sets.get(sets.partition_point(too_early))).copied();
         } else if shapes.last() == Some(&shape) {
             place = Some(shapes.len() - 1);
         }
         let place = place.unwrap_or_else(|| {
             sets.push(Vec::new());
             shapes.push(shape.clone());
-            latest.insert(shape, sets.len() - 1);
+            alike.entry(shape).or_default().push(sets.len() - 1);
             sets.len() - 1
         });
         sets[place].push(at);
@@ -75,7 +77,8 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
             for touch in &list {
                 let last = slots.entry(touch.slot).or_default();
                 let role = match touch.role {
-                    Role::Gives | Role::Takes => &mut last.changes,
+                    Role::Gives => &mut last.gives,
+                    Role::Takes => &mut last.takes,
                     Role::Edits => &mut last.edits,
                     Role::Refers => &mut last.refers,
                 };
@@ -88,9 +91,7 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
 
 /// The last set that touched a slot in a role that must come before this one.
 fn bound(last: &Last, role: Role) -> Option<usize> {
-    match role {
-        Role::Gives | Role::Takes => last.changes.max(last.edits).max(last.refers),
-        Role::Edits => last.changes.max(last.edits),
-        Role::Refers => last.changes,
-    }
+    let before =
+        [(Role::Gives, last.gives), (Role::Takes, last.takes), (Role::Edits, last.edits), (Role::Refers, last.refers)];
+    before.into_iter().filter(|(earlier, _)| ordered(*earlier, role)).filter_map(|(_, set)| set).max()
 }

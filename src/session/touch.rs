@@ -30,10 +30,14 @@ pub struct Touch {
     pub role: Role,
 }
 
-/// Whether two changes that touch one slot in these roles must keep their order.
+/// Whether two changes that touch one slot in these roles must keep their order. What frees a slot twice has something
+/// between that makes it, or frees no more than a part of it.
 #[must_use]
 pub const fn ordered(one: Role, other: Role) -> bool {
-    !matches!((one, other), (Role::Refers, Role::Refers | Role::Edits) | (Role::Edits, Role::Refers))
+    !matches!(
+        (one, other),
+        (Role::Refers, Role::Refers | Role::Edits) | (Role::Edits, Role::Refers) | (Role::Takes, Role::Takes)
+    )
 }
 
 /// Values that may be equal in the database hash alike: texts without case and blanks at their ends (collations,
