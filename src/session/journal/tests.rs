@@ -1,4 +1,4 @@
-use super::{Change, Counts, Entry, Journal};
+use super::{Change, Counts, Entry, Journal, Whole};
 use crate::model::{EntityId, Value};
 use crate::text::Place;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn delete(entity: EntityId, key: i64) -> Change {
 /// An entry that can be told from others by a number of its own.
 fn entry(mark: i64) -> Entry {
     let place = Some(Place { source: "test".into(), line: mark as u32, column: 1 });
-    Entry { number: 0, place, changes: vec![delete(TABLE, mark)], effects: Vec::new(), statement: None }
+    Entry { number: 0, place, changes: vec![delete(TABLE, mark)], effects: Vec::new(), whole: None }
 }
 
 fn journal(marks: &[i64]) -> Journal {
@@ -336,7 +336,7 @@ fn what_is_taken_out_of_an_entry_takes_its_effects_along() {
     assert!(mixed.effects.is_empty() && !mixed.is_empty());
     mixed.take_out(&BTreeSet::from([0, 1]));
     assert!(mixed.is_empty());
-    mixed.statement = Some("select 1".into());
+    mixed.whole = Some(Whole::Sql("select 1".into()));
     assert!(!mixed.is_empty());
 }
 

@@ -276,6 +276,8 @@ fn spelled(catalog: &Catalog, statement: &Statement<'_>) -> String {
         Statement::Delete(delete) => format!("delete {} 1", table(delete.entity)),
         Statement::Updates(RowSet { entity, rows }) => format!("update {} {}", table(*entity), rows.len()),
         Statement::Deletes(RowSet { entity, rows }) => format!("delete {} {}", table(*entity), rows.len()),
+        Statement::Bulk(bulk) if bulk.set.is_some() => format!("update {} where", table(bulk.entity())),
+        Statement::Bulk(bulk) => format!("delete {} where", table(bulk.entity())),
     }
 }
 
@@ -418,6 +420,7 @@ impl Store for Memory {
                     }
                     Statement::Updates(set) => work.change(set.entity, set.rows, false)?,
                     Statement::Deletes(set) => work.change(set.entity, set.rows, true)?,
+                    Statement::Bulk(bulk) => work.bulk(bulk)?,
                     Statement::Select(_) | Statement::Seen(..) => panic!("a query gives rows"),
                 };
                 Ok(())

@@ -1,8 +1,9 @@
 //! Tables in memory: unique values, NOT NULL and foreign keys with their actions, looked at row by row.
 
+use super::evaluate;
 use super::memory::Like;
 use crate::model::{Catalog, ColumnDefault, EntityId, ReferentialAction, Value};
-use crate::plan::query::ChangedRow;
+use crate::plan::query::{Bulk, ChangedRow, ColumnRef, Expr, Select};
 use crate::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -220,6 +221,30 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Changes all rows that a query gives, and gives their number; those that have the new values already are left alone.
+    pub fn bulk(&mut self, bulk: &Bulk) -> Result<usize> {
+        let entity = bulk.entity();
+        let of = &bulk.rows.from;
+        let mut select = Select { from: of.clone(), ..Select::all(entity, self.catalog) };
+        for (column, output) in select.columns.iter_mut().enumerate() {
+            output.expr = Expr::Column(ColumnRef { alias: of.alias, entity, column });
+        }
+        let Select { filter, order, limit, offset, .. } = bulk.rows.clone();
+        (select.filter, select.order, select.limit, select.offset) = (filter, order, limit, offset);
+        let rows = |entity| self.tables[&entity].rows.values().cloned().collect();
+        let found = evaluate::select(&select, &rows, self.catalog);
+        let set = bulk.set.as_deref().unwrap_or_default();
+        let hit = |row: &Vec<Value>| {
+            found.contains(row) && (bulk.set.is_none() || set.iter().any(|(column, value)| row[*column] != *value))
+        };
+        let all = self.tables[&entity].rows.iter();
+        let hit: Vec<u64> = all.filter(|(_, row)| hit(row)).map(|(id, _)| *id).collect();
+        for id in &hit {
+            if bulk.set.is_some() { self.update(entity, *id, set)? } else { self.delete(entity, *id)? }
+        }
+        Ok(hit.len())
     }
 
     /// Changes rows as one statement does: it finds them all before it changes the first, and each but once.

@@ -130,7 +130,7 @@ impl World {
         for change in changes {
             let line = self.session.journal.len() as u32 + 1;
             let place = Some(Place { source: "script".into(), line, column: 1 });
-            let entry = Entry { number: 0, place, changes: vec![change], effects: Vec::new(), statement: None };
+            let entry = Entry { number: 0, place, changes: vec![change], effects: Vec::new(), whole: None };
             self.session.journal.push(entry);
         }
     }
