@@ -88,6 +88,28 @@ fn files_come_back_as_they_were() {
 }
 
 #[test]
+fn a_json_null_that_a_format_cannot_keep_is_said() {
+    both(|| {
+        let here = empty("here.db");
+        here.script(format!(
+            "{}add thing name=a doc='null'\nadd thing name=b doc=null\nadd thing name=c doc='[null]'\ncommit",
+            in_dialect(TABLE)
+        ))
+        .ok();
+        let nulls = "count things where doc is null\ncount things where doc is not null";
+        for (format, kept) in [("csv", true), ("tsv", true), ("json", false), ("jsonl", false)] {
+            let done = here.script(format!(".export all.{format} list things order by id")).ok();
+            let said = format!("1 value is the json `null`, which comes back from {format} as NULL");
+            assert_eq!(done.stderr.contains(&said), !kept, "{format}: {}", done.stderr);
+            let there = empty("there.db");
+            let file = here.path().join(format!("all.{format}"));
+            there.script(format!("{}.import '{}' thing\ncommit", in_dialect(TABLE), file.display())).ok();
+            assert_eq!(there.script(nulls).ok().stdout, if kept { "1\n2\n" } else { "2\n1\n" }, "{format}");
+        }
+    });
+}
+
+#[test]
 fn columns_of_sqlite_without_a_type_keep_what_their_values_are() {
     let here = empty("here.db");
     let table = ".sql create table loose (id integer primary key, v);\n";

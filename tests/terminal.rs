@@ -158,6 +158,50 @@ fn one_ctrl_c_ends_a_paste_and_says_what_was_not_run() {
     one_ctrl_c_ends(&mut session, &paste, r"\d+ lines were not run");
 }
 
+/// A terminal that does not mark a paste sends it line by line, and Ctrl-C behind it.
+#[test]
+fn one_ctrl_c_ends_a_paste_without_marks() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    let slow =
+        ".sql with recursive c(x) as (select 1 union all select x + 1 from c limit 90000000) select count(*) from c;\r";
+    for _ in 0..4 {
+        session.send(slow.to_owned() + &"count users\r".repeat(200)).unwrap();
+        session.expect("Ctrl-C stops it").unwrap();
+        session.send("\x03").unwrap();
+        session.expect(expectrl::Regex(r"\d+ lines were not run")).unwrap();
+        session.expect("microblog> ").unwrap();
+        // Nothing comes behind it.
+        session.send_line("count posts where id = 99").unwrap();
+        let found = session.expect("\r\n0\r\n").unwrap();
+        assert!(!String::from_utf8_lossy(found.before()).contains("\r\n2\r\n"));
+        session.expect("microblog> ").unwrap();
+    }
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
+/// Nothing is lost, and what is staged is staged together, as in a paste with marks.
+#[test]
+fn many_lines_without_marks_are_a_paste() {
+    let shell = Shell::seeded();
+    let mut session = start(&shell, &[]);
+    session.expect("microblog> ").unwrap();
+    let lines: String =
+        (0..100).map(|at| format!("add user username=p{at} email=e{at}\r")).collect::<Vec<_>>().concat();
+    session.send(lines).unwrap();
+    session.expect(expectrl::Regex(r"staged: \d\d+ added")).unwrap();
+    session.expect("microblog*100> ").unwrap();
+    session.send_line("count users").unwrap();
+    session.expect("\r\n102\r\n").unwrap();
+    session.send_line("rollback").unwrap();
+    session.expect("rolled back: 100 added").unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}
+
 #[test]
 fn a_paste_ends_at_its_first_error() {
     let shell = Shell::seeded();

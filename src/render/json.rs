@@ -58,6 +58,23 @@ fn document(text: &str, terminal: bool, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether a column's values are JSON documents.
+fn holds_json(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Json => true,
+        DataType::Other(name) => name == "jsonb",
+        _ => false,
+    }
+}
+
+/// Counts the values that are JSON's own `null`: written, they cannot be told from NULL.
+pub(super) fn nulls(header: &Header, cells: &[Cell<'_>]) -> usize {
+    let is_null = |(column, cell): &(&HeaderColumn, &Cell<'_>)| {
+        !column.masked && holds_json(&column.data_type) && matches!(cell, Cell::Text(text) if text.trim() == "null")
+    };
+    header.columns.iter().zip(cells).filter(is_null).count()
+}
+
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
@@ -76,8 +93,7 @@ fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, terminal: bool, out: &mu
         // JSON has no word for them.
         Cell::Float(number) => string(&number.to_string(), false, out),
         Cell::Text(text) => match column.map(|column| &column.data_type) {
-            Some(DataType::Json) if is_json(text) => document(text, terminal, out),
-            Some(DataType::Other(name)) if name == "jsonb" && is_json(text) => document(text, terminal, out),
+            Some(data_type) if holds_json(data_type) && is_json(text) => document(text, terminal, out),
             Some(DataType::Numeric) if is_number(text) => out.extend_from_slice(text.as_bytes()),
             _ => string(text, terminal, out),
         },

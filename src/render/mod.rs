@@ -145,6 +145,8 @@ struct Open {
     table: Option<Table>,
     chart: Option<Chart>,
     names: Vec<Vec<u8>>,
+    /// How many values so far are JSON's own `null`, which a reader of JSON takes for NULL.
+    json_nulls: usize,
 }
 
 /// Writes results to one place and everything else to another.
@@ -295,7 +297,7 @@ impl Report for Renderer {
             Mode::List if style.terminal && style.mode == Mode::List => fields::list_header(&header, buffer),
             _ => {}
         }
-        self.open = Some(Open { header, mode, rows: 0, table, chart, names });
+        self.open = Some(Open { header, mode, rows: 0, table, chart, names, json_nulls: 0 });
         Ok(())
     }
 
@@ -306,6 +308,9 @@ impl Report for Renderer {
         }
         let (style, out) = (&self.style, &mut self.out.buffer);
         open.rows += 1;
+        if !open.names.is_empty() {
+            open.json_nulls += json::nulls(&open.header, cells);
+        }
         match open.mode {
             Mode::Auto | Mode::Table => {
                 if let Some(table) = &mut open.table {
@@ -371,6 +376,16 @@ impl Report for Renderer {
             let text = format!("{hidden} more column{s} did not fit: `.mode vertical` shows all, `show` picks some");
             self.notice(Level::Warning, &text)?;
         }
+        // What is in a file or a pipe may be read back.
+        if open.json_nulls > 0 && !self.style.terminal {
+            let count = open.json_nulls;
+            let (values, are, come) = if count == 1 { ("value", "is", "comes") } else { ("values", "are", "come") };
+            let text = format!(
+                "{count} {values} {are} the json `null`, which {come} back from {} as NULL: csv and tsv keep the difference",
+                open.mode.name()
+            );
+            self.notice(Level::Warning, &text)?;
+        }
         self.footer(&open)
     }
 
@@ -395,6 +410,7 @@ impl Report for Renderer {
             table: None,
             chart: None,
             names: Vec::new(),
+            json_nulls: 0,
         })
     }
 

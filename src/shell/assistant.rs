@@ -35,6 +35,8 @@ pub(super) struct Assistant {
     pub(super) console: Rc<RefCell<Console>>,
     pub(super) colour: bool,
     pub(super) theme: Theme,
+    /// Whether lines arrive faster than anyone reads: no hints and no colours, which take longer than the line.
+    pub(super) in_haste: bool,
 }
 
 impl Assistant {
@@ -86,7 +88,7 @@ impl Hinter for Assistant {
     type Hint = String;
 
     fn hint(&self, line: &str, position: usize, _: &Context<'_>) -> Option<String> {
-        if position < line.len() {
+        if position < line.len() || self.in_haste {
             return None;
         }
         let catalog = self.catalog()?;
@@ -107,7 +109,7 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, position: usize) -> Cow<'l, str> {
-        let (true, Some(catalog)) = (self.colour, self.catalog()) else { return visible(line) };
+        let (true, Some(catalog)) = (self.colour && !self.in_haste, self.catalog()) else { return visible(line) };
         let bracket = assist::matching_bracket(line, position);
         let mut out = String::with_capacity(line.len() + 64);
         let mut at = 0;
@@ -131,7 +133,7 @@ impl Highlighter for Assistant {
 
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
         // Always: a colour may change far from the cursor, and brackets with every move.
-        self.colour
+        self.colour && !self.in_haste
     }
 }
 

@@ -3,6 +3,7 @@
 use super::assistant::Assistant;
 use super::console::Console;
 use super::script::{filled_lines, newlines, not_run, run_command};
+use super::stdio;
 use crate::assist::open_at_end;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
@@ -26,11 +27,25 @@ pub enum Keys {
     Vi,
 }
 
+/// How many lines that came at once a person may have typed ahead; more are a paste.
+const TYPED_AHEAD: usize = 32;
+
 /// A line editor on the terminal.
 pub struct Editor {
     inner: LineEditor<Assistant, FileHistory>,
+    config: Config,
     history: Option<PathBuf>,
     console: Rc<RefCell<Console>>,
+}
+
+/// What came from the terminal until a command has to be run.
+struct Arrived {
+    /// Commands, each over as many lines as it takes.
+    commands: Vec<String>,
+    /// Held as long as a paste may still be coming in.
+    keeping: Option<stdio::Keeping>,
+    /// How the last line ended that gave no command: Ctrl-C, Ctrl-D or a failing terminal.
+    ended: Option<ReadlineError>,
 }
 
 impl Editor {
@@ -50,13 +65,8 @@ impl Editor {
             .bracketed_paste(true)
             .auto_add_history(false)
             .build();
-        let mut inner = LineEditor::with_config(config).map_err(|error| failed(&error))?;
-        let (colour, theme) = {
-            let console = console.borrow();
-            let style = console.screen.renderer.style();
-            (style.colour, style.theme)
-        };
-        inner.set_helper(Some(Assistant { console: Rc::clone(&console), colour, theme }));
+        let mut inner = LineEditor::with_config(config.clone()).map_err(|error| failed(&error))?;
+        inner.set_helper(Some(assistant(&console)));
         let history = history.filter(|path| match own(path) {
             Ok(()) => true,
             // A history that cannot be kept is no reason not to start.
@@ -72,7 +82,24 @@ impl Editor {
             let console = console.borrow();
             console.screen.history.borrow_mut().extend(inner.history().iter().cloned());
         }
-        Ok(Self { inner, history, console })
+        Ok(Self { inner, config, history, console })
+    }
+
+    /// Forgets what was typed or pasted ahead: rustyline keeps what it has read beyond a line for the next one, and lets
+    /// nobody take it out, so the editor is made anew with the same history.
+    fn forget_ahead(&mut self) -> Result<()> {
+        let mut inner = LineEditor::with_config(self.config.clone()).map_err(|error| failed(&error))?;
+        inner.set_helper(Some(assistant(&self.console)));
+        match &self.history {
+            Some(path) => drop(inner.load_history(path)),
+            None => {
+                for line in self.inner.history().iter() {
+                    let _ = inner.add_history_entry(line);
+                }
+            }
+        }
+        self.inner = inner;
+        Ok(())
     }
 
     fn remember(&mut self, text: &str) {
@@ -102,6 +129,36 @@ impl Editor {
         Ok(text)
     }
 
+    /// The next command, and all that has arrived behind it by then: a terminal that does not mark a paste sends it line by
+    /// line, and a Ctrl-C behind these lines is seen only when they have been read.
+    fn arrived(&mut self, prompt: &str) -> Arrived {
+        let (mut commands, mut keeping) = (Vec::new(), None);
+        let ended = loop {
+            match self.command(prompt) {
+                Ok(text) => commands.push(text),
+                Err(error) => break Some(error),
+            }
+            if (self.console.borrow().screen.interrupted)() {
+                break Some(ReadlineError::Interrupted);
+            }
+            let more = stdio::has_arrived();
+            self.hasten(more);
+            if !more {
+                break None;
+            }
+            keeping.get_or_insert_with(stdio::keep);
+        };
+        self.hasten(false);
+        let keeping = keeping.filter(|_| commands.len() > TYPED_AHEAD);
+        Arrived { commands, keeping, ended }
+    }
+
+    fn hasten(&mut self, on: bool) {
+        if let Some(assistant) = self.inner.helper_mut() {
+            assistant.in_haste = on;
+        }
+    }
+
     /// The answer to a question; Ctrl-C gives the one that changes nothing, and Ctrl-D none.
     fn ask(&mut self, question: &str, unchanged: &str) -> Option<String> {
         match self.inner.readline(question) {
@@ -109,6 +166,15 @@ impl Editor {
             answer => answer.ok(),
         }
     }
+}
+
+fn assistant(console: &Rc<RefCell<Console>>) -> Assistant {
+    let (colour, theme) = {
+        let console = console.borrow();
+        let style = console.screen.renderer.style();
+        (style.colour, style.theme)
+    };
+    Assistant { console: Rc::clone(console), colour, theme, in_haste: false }
 }
 
 /// Whether a line names a column whose values are hidden, or a password.
@@ -176,35 +242,61 @@ pub fn interact(editor: &mut Editor) -> Result<()> {
     loop {
         let prompt = {
             let mut console = shared.borrow_mut();
+            // From here on a Ctrl-C is for what comes next: also one between a line that was read and its run.
+            (console.begin)();
             console.flush()?;
             console.prompt_text()
         };
-        match editor.command(&prompt) {
-            Ok(text) => {
-                if !text.trim().is_empty() {
-                    editor.remember(&text);
-                }
-                let quit = run_text(&text, line, &mut shared.borrow_mut())?;
-                if quit && leave(editor, &shared)? {
-                    return Ok(());
-                }
-                line += 1 + newlines(text.trim_end().as_bytes());
-            }
-            // Ctrl-C clears the line.
-            Err(ReadlineError::Interrupted) => {}
-            Err(ReadlineError::Eof) => {
+        let Arrived { commands, keeping, ended } = editor.arrived(&prompt);
+        for text in commands.iter().filter(|text| !text.trim().is_empty()) {
+            editor.remember(text);
+        }
+        if let Some(ReadlineError::Interrupted) = ended {
+            // Ctrl-C clears the line, and the lines before it that have not been run.
+            left_out(&commands.join("\n"), &mut shared.borrow_mut())?;
+            editor.forget_ahead()?;
+            continue;
+        }
+        let quit = run_arrived(&commands, &mut line, editor)?;
+        drop(keeping);
+        match ended {
+            _ if quit => return Ok(()),
+            None | Some(ReadlineError::Interrupted) => {}
+            Some(ReadlineError::Eof) => {
                 if leave(editor, &shared)? {
                     return Ok(());
                 }
             }
-            Err(error) => return Err(failed(&error)),
+            Some(error) => return Err(failed(&error)),
         }
     }
 }
 
+/// Runs what has arrived: lines that were typed ahead one by one, more of them as the paste that they are. Ctrl-C ends all of
+/// it. True when the person has left.
+fn run_arrived(commands: &[String], line: &mut u32, editor: &mut Editor) -> Result<bool> {
+    let shared = Rc::clone(&editor.console);
+    let whole = [commands.join("\n")];
+    let texts = if commands.len() > TYPED_AHEAD { &whole } else { commands };
+    for (index, text) in texts.iter().enumerate() {
+        let quit = run_text(text, *line, &mut shared.borrow_mut())?;
+        if quit && leave(editor, &shared)? {
+            return Ok(true);
+        }
+        *line += 1 + newlines(text.trim_end().as_bytes());
+        let mut console = shared.borrow_mut();
+        if (console.screen.interrupted)() {
+            left_out(&texts[index + 1..].join("\n"), &mut console)?;
+            drop(console);
+            editor.forget_ahead()?;
+            break;
+        }
+    }
+    Ok(false)
+}
+
 /// Runs all commands of what was typed or pasted, to the first error or Ctrl-C; true when it asked to leave.
 fn run_text(text: &str, line: u32, console: &mut Console) -> Result<bool> {
-    (console.begin)();
     // One command says what it did; several are staged together, and say it together.
     let several = filled_lines(text.as_bytes()) > 1 && has_several(text);
     let outermost = several && console.begin_run();

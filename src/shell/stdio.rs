@@ -33,6 +33,53 @@ pub(super) fn tells() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Whether more has arrived from the terminal than was read, as while a paste comes in.
+#[cfg(all(feature = "editor", unix))]
+pub(super) fn has_arrived() -> bool {
+    rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|bytes| bytes > 0)
+}
+
+/// Not asked for: what was typed ahead is read line by line.
+#[cfg(all(feature = "editor", not(unix)))]
+pub(super) const fn has_arrived() -> bool {
+    false
+}
+
+/// Keeps all that arrives from the terminal until dropped. A terminal that edits lines itself drops what is beyond 4 KB
+/// (`N_TTY_BUF_SIZE` in Linux), and shows it a second time.
+#[cfg(feature = "editor")]
+pub(super) struct Keeping {
+    #[cfg(unix)]
+    before: Option<rustix::termios::Termios>,
+}
+
+#[cfg(all(feature = "editor", unix))]
+pub(super) fn keep() -> Keeping {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let before = tcgetattr(std::io::stdin()).ok();
+    if let Some(before) = &before {
+        let mut mode = before.clone();
+        mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        // Where that fails the terminal is as it was.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &mode);
+    }
+    Keeping { before }
+}
+
+#[cfg(all(feature = "editor", not(unix)))]
+pub(super) const fn keep() -> Keeping {
+    Keeping {}
+}
+
+#[cfg(all(feature = "editor", unix))]
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
+        }
+    }
+}
+
 /// The terminal's columns and rows.
 #[cfg(feature = "editor")]
 pub(super) fn size() -> Option<(usize, usize)> {

@@ -24,16 +24,18 @@ pub struct Screen {
 impl Screen {
     /// Starts a program in a terminal of so many columns.
     pub fn start(program: &Command, columns: u16) -> Self {
-        // The terminal has its size before the program looks.
+        // The terminal has its size before the program looks: whoever starts it sets one of his own too, meanwhile.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", &format!("stty rows {ROWS} cols {columns}; exec \"$@\"; exit 127"), "sh"]);
+        command.args(["-c", "read go; exec \"$@\"; exit 127", "sh"]);
         command.arg(program.get_program()).args(program.get_args()).env_clear();
         command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("TERM", "xterm-256color").env("PATH", "/usr/bin:/bin");
         if let Some(folder) = program.get_current_dir() {
             command.current_dir(folder);
         }
-        let session = Session::spawn(command).unwrap();
+        let mut session = Session::spawn(command).unwrap();
+        session.get_process_mut().set_window_size(columns, ROWS).unwrap();
+        session.write_all(b"\n").unwrap();
         let parser = vt100::Parser::new(NonZeroU16::new(ROWS).unwrap(), NonZeroU16::new(columns).unwrap(), 0);
         let mut screen = Self { session, parser };
         screen.until(Self::asks);
