@@ -270,13 +270,18 @@ fn connections_have_names_labels_and_limits() {
     std::fs::write(
         folder.join("config.toml"),
         format!(
-            "theme = \"light\"\nconfirm = 5\n[connections.prod]\nurl = \"{url}\"\nread_only = true\nlabel = \"PROD\"\n"
+            "theme = \"light\"\nconfirm = 5\nlock_timeout = 2\n[connections.prod]\nurl = \"{url}\"\nread_only = true\nlabel = \"PROD\"\n"
         ),
     )
     .unwrap();
     shell.run(&["prod"], "count users").ok().stdout("2\n");
     shell.run(&["prod"], "add user username=a email=b\ncommit").fails(1).stderr_has("open for reading only");
-    shell.script(".open prod\ncount users\n.show confirm").ok().stdout("2\nconfirm  5\n");
+    shell
+        .script(".open prod\ncount users\n.show confirm\n.show lock-timeout")
+        .ok()
+        .stdout("2\nconfirm  5\nlock-timeout  2\n");
+    std::fs::write(folder.join("config.toml"), "lock_timeout = -1\n").unwrap();
+    shell.script("count users").fails(2).stderr_has("lock_timeout in the configuration is a number of seconds");
     std::fs::write(folder.join("config.toml"), "colour = 3\n").unwrap();
     shell.script("count users").fails(2).stderr_has("config.toml").stderr_has("colour");
 }

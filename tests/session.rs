@@ -533,6 +533,34 @@ fn hold_on_is_the_classic_way() {
     });
 }
 
+#[test]
+fn locks_of_others_are_waited_for_as_long_as_is_set() {
+    both(|| {
+        let shell = Shell::seeded();
+        let mut holder = Terminal::start(&shell, &[]);
+        holder.line(".set hold on");
+        holder.says("add user username=zoe email=z@x", "staged: user zoe");
+        holder.says("set user 1 email=theirs", "staged: user john");
+        let mut terminal = Terminal::start(&shell, &[]);
+        terminal.says(".set lock-timeout soon", "lock-timeout is a number of seconds");
+        terminal.says(".show lock-timeout", "lock-timeout  1");
+        let mut waited = |seconds: &str, text: &str| {
+            terminal.line(&format!(".set lock-timeout {seconds}"));
+            let begun = std::time::Instant::now();
+            terminal.says(&format!("set user 1 email=mine{seconds}"), text);
+            begun.elapsed()
+        };
+        waited("0", "someone else holds a lock: this is staged, but could not be checked");
+        let longer = "someone else holds a lock for longer than 7 s: this is staged, but could not be checked";
+        // Also longer than SQLite waits by itself.
+        assert!(waited("7", longer).as_secs_f64() >= 7.0);
+        holder.says("rollback", "rolled back");
+        holder.leave();
+        terminal.says("commit", "committed: 1 changed");
+        terminal.leave();
+    });
+}
+
 /// Three tables whose records go together, on both databases.
 const TOGETHER: &str = ".sql create table buyer (id integer primary key, name text unique not null, note text);\n\
     .sql create table orders (id integer primary key, buyer_id int not null references buyer);\n\

@@ -27,6 +27,8 @@ pub struct Config {
     pub theme: Option<String>,
     /// From how many rows on `set` and `delete` ask.
     pub confirm: Option<usize>,
+    /// How many seconds locks of others are waited for while a change is tried out; 0 is not at all.
+    pub lock_timeout: Option<f64>,
     /// The prompt, with `{database}` and `{staged}`.
     pub prompt: Option<String>,
     /// How servers are reached.

@@ -280,6 +280,10 @@ fn run() -> anyhow::Result<ExitCode> {
         .clock(clock()?)
         .interrupt(interrupt::was_pressed, if interactive { interrupt::forget } else { || {} })
         .keys(if arguments.vi || config.keys.as_deref() == Some("vi") { Keys::Vi } else { Keys::Emacs });
+    if let Some(seconds) = config.lock_timeout {
+        let timeout = std::time::Duration::try_from_secs_f64(seconds);
+        builder = builder.lock_timeout(timeout.context("lock_timeout in the configuration is a number of seconds")?);
+    }
     if let Some(template) = &config.prompt {
         builder = builder.prompt(template);
     }

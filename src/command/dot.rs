@@ -117,6 +117,14 @@ fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &m
                 })?;
                 Ok(())
             }
+            "lock-timeout" => {
+                let seconds: f64 = value.text.parse().unwrap_or(-1.0);
+                let timeout = std::time::Duration::try_from_secs_f64(seconds).map_err(|_| {
+                    Error::invalid("lock-timeout is a number of seconds").at(value.span).hint(".set lock-timeout 0.5")
+                })?;
+                context.session.set_lock_timeout(timeout);
+                Ok(())
+            }
             known => match context.own.set(&known.to_ascii_lowercase(), &value.text) {
                 Some(done) => done.map_err(|e| e.at(value.span)),
                 None => front.set(known, &value.text).map_err(|e| e.at(rest.span)),
@@ -141,6 +149,7 @@ fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> R
     settings.push(("confirm", context.confirm.to_string()));
     settings.push(("exact", if context.exact { "on" } else { "off" }.into()));
     settings.push(("hold", if context.session.hold() == Hold::Yes { "on" } else { "off" }.into()));
+    settings.push(("lock-timeout", context.session.lock_timeout().as_secs_f64().to_string()));
     settings.extend(context.own.settings().map(|(name, value)| (name, value.to_owned())));
     settings.sort();
     let found: Vec<_> = settings.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name)).collect();

@@ -444,8 +444,8 @@ pub const COMMANDS: &[CommandInfo] = &[
         ".set",
         ".set [NAME [VALUE]]",
         "changes a setting",
-        &[".set width 100", ".set confirm 20"],
-        "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask, those that go with them counted; with 0 they always ask. programs off runs no program behind a | and no pager, and cannot be turned on again. exact on writes values to a SQLite file as they are typed, as .dump needs it.",
+        &[".set width 100", ".set confirm 20", ".set lock-timeout 5"],
+        "hold on keeps a transaction open from the first change to the commit; confirm is the number of rows from which set and delete ask, those that go with them counted; with 0 they always ask. lock-timeout is how many seconds locks of others are waited for while a change is tried out, 0 not at all: then it is staged without having been checked; a commit waits as long as the database does. programs off runs no program behind a | and no pager, and cannot be turned on again. exact on writes values to a SQLite file as they are typed, as .dump needs it.",
     ),
     command(
         Shell,

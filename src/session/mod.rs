@@ -51,7 +51,7 @@ use std::time::Duration;
 const SHAPES: usize = 16;
 
 /// How long locks of others are waited for where nothing is written, unless it is set otherwise.
-const WAIT: Duration = Duration::from_secs(1);
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many changes a script collects before it sends them.
 const PENDING: usize = 4_000;
@@ -118,7 +118,7 @@ pub struct Session {
     recovered: bool,
     sandbox: bool,
     /// How long locks of others are waited for where nothing is written.
-    wait: Duration,
+    lock_timeout: Duration,
     warnings: Vec<String>,
     renumbered: Vec<Renumbered>,
     /// The columns of the latest inserts, to share among like ones.
@@ -151,7 +151,7 @@ impl Session {
             recovery: None,
             recovered: false,
             sandbox: false,
-            wait: WAIT,
+            lock_timeout: LOCK_TIMEOUT,
             warnings: Vec::new(),
             renumbered: Vec::new(),
             shapes: Vec::new(),
@@ -233,13 +233,22 @@ impl Session {
 
     /// How long locks of others are waited for while a change is tried out, or staged changes are applied for a read.
     #[must_use]
-    pub const fn wait(&self) -> Duration {
-        self.wait
+    pub const fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
     }
 
-    /// Sets how long locks of others are waited for where nothing is written.
-    pub const fn set_wait(&mut self, wait: Duration) {
-        self.wait = wait;
+    /// Sets how long locks of others are waited for where nothing is written; zero is not at all. A commit waits as long as
+    /// the database does.
+    pub const fn set_lock_timeout(&mut self, timeout: Duration) {
+        self.lock_timeout = timeout;
+    }
+
+    /// What is said where a lock was not to be had in time.
+    fn locked(&self) -> String {
+        if self.lock_timeout.is_zero() {
+            return "someone else holds a lock".into();
+        }
+        format!("someone else holds a lock for longer than {} s", self.lock_timeout.as_secs_f64())
     }
 
     /// Refuses every commit from now on.
@@ -420,7 +429,7 @@ impl Session {
     fn begin_trial(&mut self) -> Result<()> {
         self.certain()?;
         self.end()?;
-        self.store.begin_within(self.wait)?;
+        self.store.begin_within(self.lock_timeout)?;
         self.applied = Applied::UpTo(0);
         Ok(())
     }

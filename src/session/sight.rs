@@ -154,10 +154,7 @@ impl Session {
             // A read is never refused because of what is staged.
             Err(error) if error.kind == ErrorKind::Busy => {
                 self.end()?;
-                self.warnings.push(format!(
-                    "someone else holds a lock for longer than {} s: this is the database without what is staged",
-                    self.wait.as_secs_f64()
-                ));
+                self.warnings.push(format!("{}: this is the database without what is staged", self.locked()));
                 Ok(false)
             }
             Err(error) => {

@@ -125,10 +125,7 @@ impl Session {
 
     /// What is said of changes that could not be checked.
     pub(super) fn not_checked(&self) -> String {
-        format!(
-            "someone else holds a lock for longer than {} s: this is staged, but could not be checked",
-            self.wait.as_secs_f64()
-        )
+        format!("{}: this is staged, but could not be checked", self.locked())
     }
 
     /// Whether changes cannot wait to be sent: the database makes their keys, or does more than they say.

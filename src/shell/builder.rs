@@ -18,11 +18,13 @@ use crate::migrations::run;
 use crate::model::ReferentialAction;
 use crate::outcome::{Level, Report};
 use crate::render::{Mode, Renderer, Style, Theme};
+use crate::session::LOCK_TIMEOUT;
 use crate::store::Store;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// From how many rows on `set` and `delete` ask.
 const CONFIRM: usize = 100;
@@ -56,6 +58,7 @@ pub struct Builder {
     options: Options,
     prompt: Option<String>,
     confirm: usize,
+    lock_timeout: Duration,
     clock: fn() -> chrono::NaiveDateTime,
     interrupt: Option<(fn() -> bool, fn())>,
     ask: Option<Ask>,
@@ -88,6 +91,7 @@ impl Default for Builder {
             options: Options::default(),
             prompt: None,
             confirm: CONFIRM,
+            lock_timeout: LOCK_TIMEOUT,
             clock: || chrono::Utc::now().naive_utc(),
             interrupt: None,
             ask: None,
@@ -363,6 +367,12 @@ impl Builder {
         self
     }
 
+    /// How long locks of others are waited for while a change is tried out at a prompt; zero is not at all. Default: a second.
+    pub const fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
     /// The clock, in UTC: what `now` and [`default_now`](ModelBuilder::default_now) mean.
     pub fn clock(mut self, clock: fn() -> chrono::NaiveDateTime) -> Self {
         self.clock = clock;
@@ -482,6 +492,7 @@ impl Builder {
         }
         let mut session = opened.session;
         session.set_clock(self.clock);
+        session.set_lock_timeout(self.lock_timeout);
         let name = self.name.unwrap_or_else(|| opened.name.clone());
         let context = Context {
             session,
@@ -635,8 +646,20 @@ fn check(commands: &[OwnCommand], settings: &[Setting], models: &Models) -> Resu
         }
     }
     let known = [
-        "confirm", "echo", "exact", "hold", "mode", "null", "on-error", "pager", "programs", "quiet", "theme",
-        "timing", "width",
+        "confirm",
+        "echo",
+        "exact",
+        "hold",
+        "lock-timeout",
+        "mode",
+        "null",
+        "on-error",
+        "pager",
+        "programs",
+        "quiet",
+        "theme",
+        "timing",
+        "width",
     ];
     for (at, setting) in settings.iter().enumerate() {
         let name = setting.name();

@@ -300,7 +300,9 @@ impl Console {
         }
         self.screen.rest();
         let opened = (self.screen.opener)(url)?;
+        let lock_timeout = self.context.session.lock_timeout();
         self.context.session = opened.session;
+        self.context.session.set_lock_timeout(lock_timeout);
         if self.context.session.is_sandbox() {
             self.screen.forbid_programs(SANDBOXED);
         }
@@ -484,6 +486,7 @@ impl Screen {
         all.push(("hold".to_owned(), on_off()));
         all.push(("confirm".to_owned(), Vec::new()));
         all.push(("exact".to_owned(), on_off()));
+        all.push(("lock-timeout".to_owned(), Vec::new()));
         all
     }
 }

@@ -297,8 +297,9 @@ impl Store for PgStore {
 
     fn begin_within(&mut self, wait: std::time::Duration) -> Result<()> {
         // Both in one message. <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT>: in
-        // milliseconds, of which 0 would wait for ever.
-        let sql = format!("BEGIN; SET LOCAL lock_timeout = {}", wait.as_millis().max(1));
+        // milliseconds, up to 2^31 - 1; 0 would wait for ever.
+        let wait = wait.as_millis().clamp(1, i32::MAX as u128);
+        let sql = format!("BEGIN; SET LOCAL lock_timeout = {wait}");
         self.sent(|connection| connection.batch_execute(&sql))
     }
 

@@ -420,7 +420,7 @@ impl Store for SqliteStore {
             diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("timeout FROM pragma_busy_timeout"))
                 .get_result(&mut self.connection)
                 .map_err(|e| translate(&e))?;
-        let within = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).min(before);
+        let within = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         self.batch(&format!("PRAGMA busy_timeout = {within}"))?;
         let begun = self.begin(true);
         self.batch(&format!("PRAGMA busy_timeout = {before}"))?;
