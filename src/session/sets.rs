@@ -81,6 +81,7 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
                     Role::Takes => &mut last.takes,
                     Role::Edits => &mut last.edits,
                     Role::Refers => &mut last.refers,
+                    Role::Follows => continue,
                 };
                 *role = (*role).max(Some(place));
             }

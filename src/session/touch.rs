@@ -19,6 +19,8 @@ pub enum Role {
     Edits,
     /// Refers to it by a foreign key.
     Refers,
+    /// Names a key that may be one which the database is to give: comes behind what gives it, and nothing waits for it.
+    Follows,
 }
 
 /// A slot that a change touches.
@@ -30,14 +32,16 @@ pub struct Touch {
     pub role: Role,
 }
 
-/// Whether two changes that touch one slot in these roles must keep their order. What frees a slot twice has something
-/// between that makes it, or frees no more than a part of it.
+/// Whether a change that touches a slot must stay behind an earlier one that touches it too. What frees a slot twice has
+/// something between that makes it, or frees no more than a part of it.
 #[must_use]
-pub const fn ordered(one: Role, other: Role) -> bool {
-    !matches!(
-        (one, other),
-        (Role::Refers, Role::Refers | Role::Edits) | (Role::Edits, Role::Refers) | (Role::Takes, Role::Takes)
-    )
+pub const fn ordered(earlier: Role, later: Role) -> bool {
+    match (earlier, later) {
+        (Role::Gives, Role::Follows) => true,
+        (Role::Follows, _) | (_, Role::Follows) => false,
+        (Role::Refers, Role::Refers | Role::Edits) | (Role::Edits, Role::Refers) | (Role::Takes, Role::Takes) => false,
+        _ => true,
+    }
 }
 
 /// Values that may be equal in the database hash alike: texts without case and blanks at their ends (collations,
@@ -165,6 +169,11 @@ impl<'a> Touches<'a> {
         let changes = |columns: &[usize]| {
             set.is_none_or(|set| columns.iter().any(|column| set.iter().any(|(changed, _)| changed == column)))
         };
+        let whole = |of: EntityId, what: &str| {
+            let mut hasher = DefaultHasher::new();
+            (of.0, what).hash(&mut hasher);
+            Some(hasher.finish())
+        };
         let mut touch = |slot: Option<u64>, role: Role| out.extend(slot.map(|slot| Touch { slot, role }));
         for (index, columns) in table.identities.iter().enumerate() {
             if changes(columns) {
@@ -181,12 +190,10 @@ impl<'a> Touches<'a> {
             let (to, own): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
             touch(slot(&to, key.to, &own, &before), Role::Refers);
             touch(slot(&to, key.to, &own, &after), Role::Refers);
+            if catalog.get(key.to).numbered_key().is_some_and(|number| to == [number]) {
+                touch(whole(key.to, "numbers"), Role::Follows);
+            }
         }
-        let whole = |of: EntityId, what: &str| {
-            let mut hasher = DefaultHasher::new();
-            (of.0, what).hash(&mut hasher);
-            Some(hasher.finish())
-        };
         if table.opaque {
             touch(whole(id, "unique"), Role::Gives);
         }
@@ -201,9 +208,13 @@ impl<'a> Touches<'a> {
             }
         }
         // Numbers are given in the order in which records arrive, and may be those of records that are gone.
-        if model.numbered_key().is_some() && !matches!(change, Change::Update { .. }) {
-            let counted = matches!(change, Change::Insert { columns, .. } if is_unnumbered(model, columns));
-            touch(whole(id, "numbers"), if counted { Role::Gives } else { Role::Refers });
+        if model.numbered_key().is_some() {
+            let role = match change {
+                Change::Insert { columns, .. } if is_unnumbered(model, columns) => Role::Gives,
+                Change::Insert { .. } | Change::Delete { .. } => Role::Refers,
+                Change::Update { .. } => Role::Follows,
+            };
+            touch(whole(id, "numbers"), role);
         }
     }
 }
@@ -244,7 +255,7 @@ pub fn needed<'c>(staged: impl Iterator<Item = &'c Change>, new: &[Change], cata
     while let Some((touch, before)) = open.pop() {
         for (index, role) in by_slot.get(&touch.slot).into_iter().flatten().filter(|(index, _)| *index < before) {
             // What comes needs none of those that refer to it.
-            let needs = ordered(touch.role, *role) && !(touch.role == Role::Gives && *role == Role::Refers);
+            let needs = ordered(*role, touch.role) && !(touch.role == Role::Gives && *role == Role::Refers);
             if needs && found.insert(*index) {
                 open.extend(all[*index].iter().map(|touch| (*touch, *index)));
             }

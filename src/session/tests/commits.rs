@@ -195,6 +195,39 @@ fn what_comes_to_nothing_is_not_sent() {
     assert_eq!(sent, ["update users 1", "delete users 1"]);
 }
 
+/// Where the database gives the keys, what names one of them comes behind the new record, and new records wait for nothing.
+#[test]
+fn keys_that_are_to_be_given_are_named_behind_them() {
+    let world = World::prompt(Like::Sqlite, 0);
+    let post =
+        |world: &World, author: i64| world.insert("posts", &[("title", text("t")), ("author_id", Value::Int(author))]);
+    let changes = [
+        world.insert("users", &[("email", text("1@x")), ("age", Value::Int(1))]),
+        post(&world, 1),
+        world.age(1, 10),
+        world.insert("users", &[("email", text("2@x")), ("age", Value::Int(2))]),
+        post(&world, 2),
+        world.age(2, 20),
+        // Of another kind.
+        world.insert("users", &[("email", text("3@x"))]),
+        post(&world, 3),
+        world.update("users", 3, &[("age", Value::Null, Value::Int(30))]),
+    ];
+    for count in [6, 9] {
+        let mut world = World::prompt(Like::Sqlite, 0);
+        world.staged(changes[..count].to_vec());
+        // As they are sent again: what is typed first is numbered first.
+        world.session.set_hold(crate::session::Hold::Yes).unwrap();
+        world.session.commit().unwrap();
+        let sent = world.changes();
+        if count == 6 {
+            assert_eq!(sent, ["insert users 2", "insert posts 2", "update users 2"]);
+        } else {
+            assert_eq!(world.rows("users"), ["1 1@x  10 free", "2 2@x  20 free", "3 3@x  30 free"], "{sent:?}");
+        }
+    }
+}
+
 /// With triggers, whatever runs may look at anything: only neighbours share a statement.
 #[test]
 fn triggers_keep_every_order() {
