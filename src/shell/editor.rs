@@ -3,7 +3,7 @@
 use super::assistant::Assistant;
 use super::console::Console;
 use super::script::{filled_lines, newlines, not_run, run_command};
-use super::stdio;
+use super::stdio::{self, Keeping};
 use crate::assist::open_at_end;
 use crate::language::{Scan, scan};
 use crate::outcome::{Level, Report};
@@ -43,7 +43,7 @@ struct Arrived {
     /// Commands, each over as many lines as it takes.
     commands: Vec<String>,
     /// Held as long as a paste may still be coming in.
-    keeping: Option<stdio::Keeping>,
+    keeping: Option<Keeping>,
     /// How the last line ended that gave no command: Ctrl-C, Ctrl-D or a failing terminal.
     ended: Option<ReadlineError>,
 }
