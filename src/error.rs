@@ -121,6 +121,13 @@ impl Error {
         self
     }
 
+    /// Whether the database undid the transaction because of what others did at the same time: a serialization failure or
+    /// a deadlock. The same in a new transaction may go well: <https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html>.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(self.code.as_ref(), Some(b"40001" | b"40P01"))
+    }
+
     /// Adds a "did you mean" line when a candidate is near.
     #[must_use]
     pub fn suggest<'a>(self, typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {

@@ -198,6 +198,12 @@ pub trait Store {
         false
     }
 
+    /// Whether the server has crashed, or another has taken over, since the store was opened: it may give numbers from
+    /// sequences again that it gave before.
+    fn is_renewed(&self) -> bool {
+        false
+    }
+
     /// Asked between tries to reach a server that is away; without it there is one try.
     fn set_waiter(&mut self, _waiter: Waiter) {}
 
@@ -216,6 +222,12 @@ pub trait Store {
     /// `Connection` when the database cannot be asked, which is no answer.
     fn was_committed(&mut self, _transaction: &Identity) -> Result<Fate> {
         Ok(Fate::Unknown("this database cannot say what became of a transaction".into()))
+    }
+
+    /// Whether a transaction sees one state of the database from its first query to its end, so that what was read in it
+    /// is worth nothing in another.
+    fn keeps_snapshots(&self) -> bool {
+        false
     }
 
     /// What tells this database from every other, by its server's own word; none where there is no server to say it.

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::cluster::{Cluster, Setup, USER, binaries, missing, over_tcp};
+use common::cluster::{Cluster, Setup, USER, binaries, german, over_tcp};
 use common::pooler::Pooler;
 use common::proxy::{Fault, Moment, Proxy};
 use common::{Run, Shell};
@@ -266,11 +266,7 @@ fn deadlock(cluster: &Cluster) -> Run {
 
 #[test]
 fn errors_are_known_by_their_code_in_any_language() {
-    let known = Command::new("locale").arg("-a").output().is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout).lines().any(|name| name.eq_ignore_ascii_case("de_DE.utf8"))
-    });
-    let german: Option<&str> = if known { Some("de_DE.UTF-8") } else { missing("the locale de_DE.UTF-8") };
-    for language in [Some("C"), german].into_iter().flatten() {
+    for language in [Some("C"), german()].into_iter().flatten() {
         let Some(cluster) = microblog(Setup::default().setting("lc_messages", language)) else { return };
         let translated = language != "C";
         let run = shell(&cluster.url("shop"), ".sql select * from nowhere;").fails(1);

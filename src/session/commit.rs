@@ -4,7 +4,7 @@ use super::doubt::{Doubt, Resolved};
 use super::flush::is_objection;
 use super::journal::{Change, Counts};
 use super::net::Net;
-use super::{Applied, Mode, Session};
+use super::{Applied, Mode, Patience, Session};
 use crate::model::EntityId;
 use crate::plan::named_by_key;
 use crate::store::Named;
@@ -12,8 +12,11 @@ use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// How often a commit is tried.
+/// How often a commit is tried while something is in its way.
 const TRIES: u32 = 6;
+
+/// How long it is tried.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// The first wait between tries; each is twice the one before.
 const BACKOFF: Duration = Duration::from_millis(40);
@@ -46,20 +49,49 @@ impl Session {
                 return Ok(counts);
             }
         }
-        let mut wait = BACKOFF;
-        for _ in 1..TRIES {
-            match self.commit_once(dry_run, only) {
-                Err(error) if error.kind.is_transient() => {
-                    if error.kind == ErrorKind::Connection {
-                        self.reconnect()?;
-                    }
-                    std::thread::sleep(wait);
-                    wait *= 2;
+        let mut patience = Patience::new(BOUND, BACKOFF);
+        let mut tries = 1;
+        let mut undone = None;
+        loop {
+            let error = match self.commit_once(dry_run, only) {
+                Err(error) if error.kind.is_transient() && !self.is_for_others(&error) => error,
+                Err(error) if error.kind == ErrorKind::Conflict => {
+                    let because = |why| format!("the database undid the first try because of what others did ({why})");
+                    return Err(undone.map(because).into_iter().fold(error, Error::hint));
                 }
                 done => return done,
+            };
+            if error.is_undone() {
+                undone.get_or_insert_with(|| error.message.clone());
+            }
+            // What others undo again and again goes well some time; what is only in the way may stay there.
+            tries += u32::from(!error.is_undone());
+            if tries > TRIES || !patience.pause() {
+                return Err(error);
+            }
+            if error.kind == ErrorKind::Connection {
+                self.reconnect()?;
+            } else {
+                // A new transaction, which sees what is there now.
+                self.end()?;
             }
         }
-        self.commit_once(dry_run, only)
+    }
+
+    /// Whether a failure is for whoever sends a script's commands: they are sent again, or what was read among them would
+    /// be worth nothing in another transaction.
+    fn is_for_others(&self, error: &Error) -> bool {
+        self.may_be_undone()
+            && (self.replayed || self.store.keeps_snapshots())
+            && (error.is_undone() || error.kind == ErrorKind::Connection)
+    }
+
+    /// Forgets what is staged, of which nothing is written: it is going to be staged again.
+    pub(crate) fn forget(&mut self) -> Result<()> {
+        self.end()?;
+        self.journal.written();
+        self.seen.sent();
+        Ok(())
     }
 
     /// Whether the connection is seen to be gone while no transaction was open: what is asked next can be sent over a new

@@ -258,7 +258,7 @@ impl Session {
             }
         }
         for (entity, key, places) in wanted {
-            let keys = self.guarded(|session| session.store.reserve_keys(&session.catalog, entity, places.len()))?;
+            let keys = self.guarded(|session| session.new_keys(entity, places.len()))?;
             for ((at, index), number) in places.into_iter().zip(keys) {
                 if let Change::Insert { columns, values, given, .. } = &mut self.journal.entry_mut(at).changes[index] {
                     *columns = with_key(&mut self.keyed, columns, key);

@@ -13,6 +13,7 @@ mod history;
 pub mod journal;
 pub mod net;
 mod number;
+mod patience;
 pub mod recovery;
 mod reload;
 mod renumber;
@@ -31,6 +32,7 @@ mod typed;
 
 pub use bulk::Way;
 pub use conflict::{Conflict, Settled};
+pub(crate) use patience::Patience;
 pub use renumber::Renumbered;
 pub use seen::is_exact;
 pub(crate) use spelling::Keep;
@@ -85,6 +87,20 @@ enum Applied {
     UpTo(usize),
 }
 
+/// How much was staged at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StagedMark {
+    staged: usize,
+    next: u32,
+}
+
+impl StagedMark {
+    /// Whether anything was.
+    pub(crate) const fn is_staged(self) -> bool {
+        self.staged > 0
+    }
+}
+
 /// A database with the changes staged for it: a journal of typed changes, not a transaction.
 ///
 /// A session is *clean* until something is *staged*. It may be *flushed*, sent in a transaction that is held open, and is
@@ -117,6 +133,8 @@ pub struct Session {
     /// A script has staged what was left: it is kept at the end, where it is not committed.
     recovered: bool,
     sandbox: bool,
+    /// Whoever sends a script's commands sends them again where the database undoes their transaction.
+    replayed: bool,
     /// How long locks of others are waited for where nothing is written.
     lock_timeout: Duration,
     warnings: Vec<String>,
@@ -152,6 +170,7 @@ impl Session {
             recovered: false,
             sandbox: false,
             lock_timeout: LOCK_TIMEOUT,
+            replayed: false,
             warnings: Vec::new(),
             renumbered: Vec::new(),
             shapes: Vec::new(),
@@ -320,6 +339,21 @@ impl Session {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.applied != Applied::Nothing
+    }
+
+    /// Whether a script's transaction, which the database may undo or lose, is held here.
+    pub(crate) fn may_be_undone(&self) -> bool {
+        self.mode == Mode::Script && self.store.facts().failure_aborts
+    }
+
+    /// Says whether all commands since a script's transaction began can be sent again.
+    pub(crate) const fn set_replayed(&mut self, replayed: bool) {
+        self.replayed = replayed;
+    }
+
+    /// How much is staged, to see whether a command has staged anything.
+    pub(crate) fn mark(&self) -> StagedMark {
+        StagedMark { staged: self.journal.len(), next: self.journal.next_number() }
     }
 
     /// Whether nothing is staged.

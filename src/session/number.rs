@@ -4,7 +4,7 @@ use super::journal::Change;
 use super::{SHAPES, Session};
 use crate::Result;
 use crate::model::{EntityId, Value};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 /// How many keys are asked for one at a time before more are asked for at once.
@@ -85,7 +85,7 @@ impl Session {
         };
         // One at a time at first: numbers that are not used leave gaps.
         let count = if asked < SINGLE { 1 } else { asked.min(KEYS) };
-        let keys = self.guarded(|session| session.store.reserve_keys(&session.catalog, entity, count));
+        let keys = self.guarded(|session| session.new_keys(entity, count));
         let keys = match keys {
             Err(error) if error.kind.is_transient() => return Err(error),
             keys => keys.unwrap_or_default(),
@@ -100,6 +100,35 @@ impl Session {
         let number = keys.pop_front();
         self.seen.followed.insert(entity, Some(Numbers::Reserved(keys, asked + count)));
         Ok(number)
+    }
+}
+
+impl Session {
+    /// Takes keys for new records from a sequence: none that a staged record has, also where the server has lost what it
+    /// gave before.
+    pub(super) fn new_keys(&mut self, entity: EntityId, count: usize) -> Result<Vec<i64>> {
+        let mut keys = self.store.reserve_keys(&self.catalog, entity, count)?;
+        if !self.store.is_renewed() {
+            return Ok(keys);
+        }
+        let inserts = self.journal.changes().filter(|change| change.entity() == entity);
+        let staged: HashSet<i64> = inserts
+            .filter_map(|change| match change.key(&self.catalog).as_deref() {
+                Some([Value::Int(key)]) => Some(*key),
+                _ => None,
+            })
+            .collect();
+        let mut asked = keys.len();
+        loop {
+            keys.retain(|key| !staged.contains(key));
+            // Not for ever: each round leaves one of those behind that are staged.
+            if keys.len() >= count || asked == 0 || asked > count + staged.len() {
+                return Ok(keys);
+            }
+            let more = self.store.reserve_keys(&self.catalog, entity, count - keys.len())?;
+            asked = if more.is_empty() { 0 } else { asked + more.len() };
+            keys.extend(more);
+        }
     }
 }
 

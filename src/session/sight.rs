@@ -152,7 +152,7 @@ impl Session {
         match applied {
             Ok(()) => Ok(true),
             // A read is never refused because of what is staged.
-            Err(error) if error.kind == ErrorKind::Busy => {
+            Err(error) if error.kind == ErrorKind::Busy && !error.is_undone() => {
                 self.end()?;
                 self.warnings.push(format!("{}: this is the database without what is staged", self.locked()));
                 Ok(false)

@@ -71,7 +71,12 @@ impl Session {
         }
         self.end()?;
         self.seen.reset();
-        self.store.raw(sql, sink)
+        self.store.raw(sql, sink).map_err(|error| match error.kind {
+            // Some of it may be done, and stays done.
+            ErrorKind::Connection => Error { kind: ErrorKind::InDoubt, ..error }
+                .hint("it runs in no transaction: whether it was done, or how much of it, is not known; look before you run it again"),
+            _ => error,
+        })
     }
 
     /// Runs a statement in the transaction that is held, and stages it: whatever sends the journal again sends it too.

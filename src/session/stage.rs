@@ -4,13 +4,20 @@ use super::journal::{Change, Entry};
 use super::net::net;
 use super::seen::is_exact;
 use super::touch::needed;
-use super::{Applied, Mode, PENDING, Session, recovery};
+use super::{Applied, Mode, PENDING, Patience, Session, recovery};
 use crate::model::{Catalog, Value};
 use crate::plan::query::{Insert, Statement};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a change is tried out that the database undoes because of what others do.
+const TRYING: Duration = Duration::from_secs(5);
+
+/// The first wait between two tries.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 impl Session {
     /// Stages changes as one entry.
@@ -78,16 +85,28 @@ impl Session {
 
     /// Tries changes out in a transaction that is rolled back. A lock that is not to be had in time is no objection.
     fn try_alone(&mut self, changes: &mut [Change]) -> Result<()> {
+        let mut patience = Patience::new(TRYING, FIRST_WAIT);
+        loop {
+            match self.try_once(changes) {
+                Err(error) if error.is_undone() && patience.pause() => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_once(&mut self, changes: &mut [Change]) -> Result<()> {
         let tried = self.begin_trial().and_then(|()| {
             self.apply_needed(changes)?;
+            // The database would give a key that a staged record has, which it does not see here.
             if !self.store.facts().sequences {
-                // The database would give a key that a staged record has, which it does not see here.
                 self.number_apart(changes, true)?;
+            } else if self.store.is_renewed() {
+                self.number_apart(changes, false)?;
             }
             self.try_changes(changes)
         });
         match tried {
-            Err(error) if error.kind == ErrorKind::Busy => {
+            Err(error) if error.kind == ErrorKind::Busy && !error.is_undone() => {
                 self.end()?;
                 self.warnings.push(self.not_checked());
                 self.number_apart(changes, false)
@@ -235,7 +254,7 @@ impl Session {
                 continue;
             };
             let number = if self.store.facts().sequences {
-                self.store.reserve_keys(&self.catalog, entity, 1)?.first().copied()
+                self.new_keys(entity, 1)?.first().copied()
             } else {
                 let known = self.journal.changes().chain(&changes[..at]).filter(|change| change.entity() == entity);
                 let keys = known.filter_map(|change| match change.key(&self.catalog).as_deref() {

@@ -8,12 +8,19 @@ use super::flush::is_objection;
 use super::journal::Change;
 use super::net::net;
 use super::seen::is_exact;
-use super::{Applied, Mode, Session};
+use super::{Applied, Mode, Patience, Session};
 use crate::model::{Catalog, EntityId, Value};
 use crate::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long changes are sent again that the database undoes, or whose connection is lost.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// The first wait between two tries.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 /// Changes that arrive together are being collected.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl Session {
                 self.mode = Mode::Script;
                 Ok(())
             }
-            Err(error) if error.kind == ErrorKind::Busy => self.unchecked(),
+            Err(error) if error.kind == ErrorKind::Busy && !error.is_undone() => self.unchecked(),
             Err(error) => {
                 self.together = None;
                 self.end()?;
@@ -151,6 +158,14 @@ impl Session {
         let Some(together) = &self.together else { return Ok(()) };
         let (from, checked) = (together.from, together.checked);
         let mut done = if checked { self.flush() } else { Ok(()) };
+        let mut patience = Patience::new(BOUND, FIRST_WAIT);
+        while let Err(error) = &done
+            && (error.is_undone() || error.kind == ErrorKind::Connection)
+            && patience.pause()
+        {
+            let connected = if error.kind == ErrorKind::Connection { self.reconnect() } else { self.end() };
+            done = connected.and_then(|()| self.flush());
+        }
         if let Err(error) = &done
             && is_objection(error)
         {

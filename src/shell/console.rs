@@ -1,5 +1,6 @@
 //! One command's way: parse, run, report. Shared by the prompt and by scripts.
 
+use super::again::Unit;
 use super::pager::{Pager, Paging};
 use super::program::Program;
 use super::progress::{Bar, Busy};
@@ -76,6 +77,8 @@ pub struct Console {
     pub template: Option<String>,
     /// Lines that arrive together are being run.
     pub(super) run: Option<Run>,
+    /// What a script has run since its transaction began.
+    pub(super) unit: Unit,
     /// How many of the next commands were looked at already.
     pub(super) ahead: usize,
     /// Called before what was typed at once runs, whether one command or many: forgets an earlier Ctrl-C.
@@ -101,6 +104,10 @@ pub struct Screen {
     busy: Rc<RefCell<Option<Busy>>>,
     /// Rows of results since the work began.
     rows: u64,
+    /// The head of a result that has no row yet.
+    pending: Option<Header>,
+    /// Whether anything of a command's result has been shown.
+    pub(super) shown: bool,
     bar: Option<Bar>,
     /// Opens other databases.
     opener: Opener,
@@ -148,6 +155,8 @@ impl Console {
             history: Rc::default(),
             busy: Rc::default(),
             rows: 0,
+            pending: None,
+            shown: false,
             shows_progress: false,
             bar: None,
             opener,
@@ -160,7 +169,17 @@ impl Console {
             programs: Vec::new(),
             originals: Vec::new(),
         };
-        Self { prompt, connections: Vec::new(), template: None, run: None, ahead: 0, begin: || {}, context, screen }
+        Self {
+            prompt,
+            connections: Vec::new(),
+            template: None,
+            run: None,
+            unit: Unit::default(),
+            ahead: 0,
+            begin: || {},
+            context,
+            screen,
+        }
     }
 
     /// Runs one command's text.
@@ -188,14 +207,6 @@ impl Console {
             }
             Err(error) if error.kind == ErrorKind::Database && self.context.reload().unwrap_or(false) => {
                 return Err(error.hint(CHANGED).hint("try again"));
-            }
-            Err(error) if error.kind == ErrorKind::Connection => {
-                // The journal is intact; whatever needs the connection next replays it.
-                self.screen.rest();
-                return Err(match self.context.session.reconnect() {
-                    Ok(()) => error.hint("the connection has been made again, and what is staged is still staged"),
-                    Err(cause) => error.hint(format!("and it cannot be made again: {cause}")),
-                });
             }
             done => done?,
         };
@@ -248,10 +259,7 @@ impl Console {
         let line = language::parse_line(text, &catalog)?;
         self.join(&line)?;
         match &line.program {
-            None => match self.once(&line, place) {
-                Err(error) if goes_on_unchecked(&error, &mut self.context)? => self.once(&line, place),
-                done => done,
-            },
+            None => self.persist(&line, place),
             Some(program) => self.piped(&line, program, place),
         }
     }
@@ -259,7 +267,7 @@ impl Console {
     /// Runs a command whose results go to a program: `list users | sort`.
     fn piped(&mut self, line: &Line<'_>, program: &Name<'_>, place: &Place) -> Result<Flow> {
         self.screen.open_program(&program.text, program.span)?;
-        match self.once(line, place) {
+        match self.persist(line, place) {
             // The file's commands write to it; whoever runs them ends it.
             Ok(flow @ Flow::Read(_)) => {
                 self.screen.programs.iter().for_each(|piped| piped.program.be_patient());
@@ -276,7 +284,17 @@ impl Console {
         Ok(())
     }
 
-    fn once(&mut self, line: &Line<'_>, place: &Place) -> Result<Flow> {
+    /// Runs a command one time.
+    pub(super) fn once(&mut self, line: &Line<'_>, place: &Place) -> Result<Flow> {
+        match self.dispatch(line, place) {
+            Err(error) if goes_on_unchecked(&error, &mut self.context)? => self.dispatch(line, place),
+            done => done,
+        }
+    }
+
+    fn dispatch(&mut self, line: &Line<'_>, place: &Place) -> Result<Flow> {
+        // What was to be shown of a command that failed.
+        self.screen.pending = None;
         if self.screen.options.echo {
             self.context.session.store().set_echo(true);
         }
@@ -380,6 +398,19 @@ impl Screen {
         }
     }
 
+    /// Something of a result is shown: its head first.
+    fn show(&mut self) -> Result<()> {
+        self.shown = true;
+        let Some(header) = self.pending.take() else { return Ok(()) };
+        match self.reply() {
+            Some(reply) => {
+                reply.begin(&header);
+                Ok(())
+            }
+            None => self.renderer.begin(&header),
+        }
+    }
+
     /// Keeps back what is said of changes, or no longer.
     pub(super) const fn hush(&mut self, hushed: bool) {
         self.hushed = hushed;
@@ -458,7 +489,7 @@ impl Screen {
         self.reply.as_mut().filter(|_| self.collecting.is_none())
     }
 
-    fn rest(&self) {
+    pub(super) fn rest(&self) {
         if let Some(busy) = &*self.busy.borrow() {
             busy.rest();
         }
@@ -493,16 +524,15 @@ impl Screen {
 
 impl Report for Screen {
     fn begin(&mut self, header: &Header) -> Result<()> {
-        if let Some(reply) = self.reply() {
-            reply.begin(header);
-            return Ok(());
-        }
-        self.renderer.begin(header)
+        // Shown with the first row: until then the command may fail, and run again.
+        self.pending = Some(header.clone());
+        Ok(())
     }
     fn row(&mut self, cells: &[Cell<'_>], mark: Mark) -> Result<()> {
         if (self.interrupted)() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
         }
+        self.show()?;
         self.rows += 1;
         if self.shows_progress
             && self.rows.is_multiple_of(4_096)
@@ -517,12 +547,14 @@ impl Report for Screen {
         self.renderer.row(cells, mark)
     }
     fn end(&mut self) -> Result<()> {
+        self.show()?;
         if self.reply().is_some() {
             return Ok(());
         }
         self.renderer.end()
     }
     fn tree(&mut self, tree: &Tree) -> Result<()> {
+        self.show()?;
         if let Some(reply) = self.reply() {
             reply.tree(tree);
             return Ok(());
@@ -530,6 +562,7 @@ impl Report for Screen {
         self.renderer.tree(tree)
     }
     fn line(&mut self, text: &str) -> Result<()> {
+        self.show()?;
         if let Some(reply) = self.reply() {
             reply.line(text);
             return Ok(());
@@ -537,6 +570,7 @@ impl Report for Screen {
         self.renderer.line(text)
     }
     fn data(&mut self, text: &str) -> Result<()> {
+        self.show()?;
         if let Some(reply) = self.reply() {
             reply.line(text);
             return Ok(());
@@ -544,6 +578,7 @@ impl Report for Screen {
         self.renderer.data(text)
     }
     fn marked(&mut self, sign: char, text: &str) -> Result<()> {
+        self.show()?;
         if self.reply().is_some() {
             return self.line(&format!("{sign} {text}"));
         }

@@ -1,5 +1,6 @@
 //! The loop: text in, commands run, results out; and the door for applications. The only folder that names rustyline.
 
+mod again;
 mod app;
 #[cfg(feature = "editor")]
 mod assistant;

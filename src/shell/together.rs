@@ -62,6 +62,13 @@ impl Console {
 
     /// A command of several is about to be run: its changes join those before it, or those are staged first.
     pub(super) fn join(&mut self, line: &Line<'_>) -> Result<()> {
+        match self.joined(line) {
+            Err(error) if error.kind == ErrorKind::Connection => Err(self.reconnected(error)),
+            done => done,
+        }
+    }
+
+    fn joined(&mut self, line: &Line<'_>) -> Result<()> {
         let Some(run) = &mut self.run else { return Ok(()) };
         self.screen.hush(is_change(&line.command));
         if matches!(line.command, Command::Empty) {
@@ -117,7 +124,7 @@ impl Console {
 
 /// A lock was not to be had while changes were collected: they go on without a look at the database.
 pub(super) fn goes_on_unchecked(error: &Error, context: &mut Context) -> Result<bool> {
-    let busy = error.kind == ErrorKind::Busy && context.session.is_together();
+    let busy = error.kind == ErrorKind::Busy && !error.is_undone() && context.session.is_together();
     if busy {
         context.session.unchecked()?;
     }

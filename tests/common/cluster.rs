@@ -55,6 +55,14 @@ pub fn missing<T>(what: &str) -> Option<T> {
     None
 }
 
+/// A locale in whose language a server speaks German; none, and said so, where it is not installed.
+pub fn german() -> Option<&'static str> {
+    let known = Command::new("locale").arg("-a").output().is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout).lines().any(|name| name.eq_ignore_ascii_case("de_DE.utf8"))
+    });
+    if known { Some("de_DE.UTF-8") } else { missing("the locale de_DE.UTF-8") }
+}
+
 /// A shell line as somebody who may run PostgreSQL and PgBouncer: both refuse root.
 pub fn unprivileged(line: &str) -> Command {
     static USER: OnceLock<Option<&str>> = OnceLock::new();

@@ -5,6 +5,8 @@
 #[cfg(all(unix, feature = "postgres"))]
 pub mod cluster;
 #[cfg(all(unix, feature = "postgres"))]
+pub mod observer;
+#[cfg(all(unix, feature = "postgres"))]
 pub mod pooler;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod postgres;

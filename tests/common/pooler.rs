@@ -44,6 +44,11 @@ impl Pooler {
         panic!("PgBouncer does not listen");
     }
 
+    /// The port that it listens on.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of one of the server's databases through it.
     pub fn url(&self, database: &str) -> String {
         over_tcp(self.port, database)

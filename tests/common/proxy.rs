@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// What asks for encryption: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
 /// At which moment of a statement something goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -17,10 +20,15 @@ pub enum Moment {
     At,
     /// The server has answered; the answer is lost.
     After,
+    /// Nothing happens to the connection.
+    Never,
 }
 
+/// Something that is done at a fault, while the connection stands still.
+type Action = Arc<dyn Fn() + Send + Sync>;
+
 /// What goes wrong, once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fault {
     /// What the statement begins with, in any case; empty for every one.
     statement: String,
@@ -29,12 +37,14 @@ pub struct Fault {
     moment: Moment,
     /// How many connections are refused afterwards.
     refuse: usize,
+    /// What is done at that moment.
+    action: Option<Action>,
 }
 
 impl Fault {
     /// The connection is cut at the first statement that begins so.
     pub fn at(statement: &str, moment: Moment) -> Self {
-        Self { statement: statement.to_lowercase(), skip: 0, moment, refuse: 0 }
+        Self { statement: statement.to_lowercase(), skip: 0, moment, refuse: 0, action: None }
     }
 
     /// At a later one.
@@ -46,6 +56,12 @@ impl Fault {
     /// That many connections are refused afterwards.
     pub const fn refusing(mut self, refuse: usize) -> Self {
         self.refuse = refuse;
+        self
+    }
+
+    /// Something is done at that moment: before the statement is passed on, or behind its answer.
+    pub fn doing(mut self, action: impl Fn() + Send + Sync + 'static) -> Self {
+        self.action = Some(Arc::new(action));
         self
     }
 }
@@ -102,6 +118,12 @@ impl Proxy {
         *self.shared.fault.lock().unwrap() = Some(fault);
     }
 
+    /// Takes back what was to go wrong next, if it did not, and refuses nobody any more.
+    pub fn calm(&self) {
+        *self.shared.fault.lock().unwrap() = None;
+        self.refuse(0);
+    }
+
     /// How many faults have happened.
     pub fn fired(&self) -> usize {
         self.shared.fired.load(Ordering::SeqCst)
@@ -148,6 +170,10 @@ struct Pair {
     answered: AtomicBool,
     /// The answer to come is swallowed, and the connection then cut.
     swallow: AtomicBool,
+    /// What is done then.
+    action: Mutex<Option<Action>>,
+    /// What is said is encrypted: a piece of it counts as a statement without a text.
+    encrypted: AtomicBool,
 }
 
 impl Pair {
@@ -161,7 +187,14 @@ fn connect(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
     shared.streams.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-    let pair = Arc::new(Pair { client, server, answered: AtomicBool::new(true), swallow: AtomicBool::new(false) });
+    let pair = Arc::new(Pair {
+        client,
+        server,
+        answered: AtomicBool::new(true),
+        swallow: AtomicBool::new(false),
+        action: Mutex::default(),
+        encrypted: AtomicBool::new(false),
+    });
     let (forth, back) = (Arc::clone(&pair), pair);
     let (all, too) = (Arc::clone(shared), Arc::clone(shared));
     std::thread::spawn(move || {
@@ -193,20 +226,40 @@ fn requests(pair: &Pair, shared: &Shared) {
         let Ok(count @ 1..) = (&pair.client).read(&mut buffer) else { return };
         let since = Instant::now();
         pending.extend_from_slice(&buffer[..count]);
-        while let Some(length) = length(&pending, usize::from(started)) {
+        let encrypted = pair.encrypted.load(Ordering::SeqCst);
+        let next = |pending: &[u8], started: bool| match (encrypted, pending.len()) {
+            (true, 0) => None,
+            (true, all) => Some(all),
+            (false, _) => length(pending, usize::from(started)),
+        };
+        while let Some(length) = next(&pending, started) {
             let message: Vec<u8> = pending.drain(..length).collect();
-            let statement = if started { statement(&message, &mut prepared) } else { None };
-            started = true;
-            let ends = message[0] == b'X';
+            let statement = match (encrypted, started) {
+                (true, _) => Some(String::new()),
+                (false, true) => statement(&message, &mut prepared),
+                (false, false) => None,
+            };
+            if message == SSL_REQUEST {
+                pair.encrypted.store(true, Ordering::SeqCst);
+            } else {
+                started = true;
+            }
+            let ends = message[0] == b'X' && !encrypted;
             if !ends && pair.answered.swap(false, Ordering::SeqCst) {
                 shared.round_trips.fetch_add(1, Ordering::SeqCst);
             }
-            let moment = statement.as_deref().and_then(|text| due(shared, text));
+            let (moment, action) = statement.as_deref().and_then(|text| due(shared, text)).unzip();
+            let action = action.flatten();
             shared.statements.lock().unwrap().extend(statement);
             match moment {
-                Some(Moment::Before) => return,
-                Some(Moment::After) => pair.swallow.store(true, Ordering::SeqCst),
-                _ => {}
+                Some(Moment::After) => {
+                    *pair.action.lock().unwrap() = action;
+                    pair.swallow.store(true, Ordering::SeqCst);
+                }
+                _ => action.into_iter().for_each(|action| action()),
+            }
+            if moment == Some(Moment::Before) {
+                return;
             }
             hold(shared, since);
             if (&pair.server).write_all(&message).is_err() {
@@ -250,8 +303,8 @@ fn statement(message: &[u8], prepared: &mut HashMap<Vec<u8>, String>) -> Option<
     }
 }
 
-/// Whether the prepared fault happens at this statement.
-fn due(shared: &Shared, statement: &str) -> Option<Moment> {
+/// Whether the prepared fault happens at this statement, and what is done then.
+fn due(shared: &Shared, statement: &str) -> Option<(Moment, Option<Action>)> {
     let mut fault = shared.fault.lock().unwrap();
     let wanted = fault.as_mut()?;
     if !statement.to_lowercase().starts_with(&wanted.statement) {
@@ -261,10 +314,10 @@ fn due(shared: &Shared, statement: &str) -> Option<Moment> {
         wanted.skip -= 1;
         return None;
     }
-    let Fault { moment, refuse, .. } = fault.take()?;
+    let Fault { moment, refuse, action, .. } = fault.take()?;
     shared.refuse.store(refuse, Ordering::SeqCst);
     shared.fired.fetch_add(1, Ordering::SeqCst);
-    Some(moment)
+    Some((moment, action))
 }
 
 fn answers(pair: &Pair, shared: &Shared) {
@@ -275,9 +328,15 @@ fn answers(pair: &Pair, shared: &Shared) {
         let since = Instant::now();
         if pair.swallow.load(Ordering::SeqCst) {
             swallowed.extend_from_slice(&buffer[..count]);
+            let done = || pair.action.lock().unwrap().take().into_iter().for_each(|action| action());
+            if pair.encrypted.load(Ordering::SeqCst) {
+                done();
+                return;
+            }
             while let Some(length) = length(&swallowed, 1) {
                 // ReadyForQuery: the statement is done.
                 if swallowed[0] == b'Z' {
+                    done();
                     return;
                 }
                 swallowed.drain(..length);

@@ -34,6 +34,9 @@ pub struct Server {
     /// What changes with a crash: statistics are begun anew after one.
     #[diesel(sql_type = Text)]
     pub incarnation: String,
+    /// How transactions are kept apart, unless they say it themselves.
+    #[diesel(sql_type = Text)]
+    pub isolation: String,
     /// Whether dates and intervals are spelled as they were asked for.
     #[diesel(sql_type = Bool)]
     pub spelled: bool,
@@ -53,6 +56,7 @@ pub const QUESTION: &str = "SELECT pg_catalog.current_database()::pg_catalog.tex
         END AS timeline, \
     coalesce(pg_catalog.date_part('epoch', pg_catalog.pg_stat_get_bgwriter_stat_reset_time())::pg_catalog.text, '') \
         AS incarnation, \
+    pg_catalog.current_setting('default_transaction_isolation') AS isolation, \
     (pg_catalog.current_setting('DateStyle') || pg_catalog.current_setting('IntervalStyle')) = 'ISO, YMDpostgres' AS spelled, \
     coalesce(pg_catalog.current_setting('diesel_shell.direct', true) = 'on', false) AS direct";
 

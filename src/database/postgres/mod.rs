@@ -69,6 +69,8 @@ pub struct PgStore {
     echo: Option<Vec<String>>,
     facts: Facts,
     read_only: bool,
+    /// Another server, or another life of the same one, has been connected to since.
+    renewed: bool,
     numbering: numbering::Numbering,
     /// What runs on the connection, for Ctrl-C.
     running: Running,
@@ -137,6 +139,7 @@ impl PgStore {
             echo: None,
             facts,
             read_only: false,
+            renewed: false,
             numbering,
             running,
             waiter: None,
@@ -269,6 +272,12 @@ fn target(parameters: &Parameters, server: Option<&Server>, socket: Option<socke
     }
 }
 
+/// Whether a server remembers what it was told before.
+fn is_same_life(before: Option<&Server>, now: Option<&Server>) -> bool {
+    let life = |server: &Server| (server.system.clone(), server.timeline, server.incarnation.clone());
+    before.is_some() && before.map(life) == now.map(life)
+}
+
 /// A statement as Diesel takes it, with the rows that it brings along as arrays.
 fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a> {
     Dynamic::new(catalog, statement, Some(dialect::array_text))
@@ -350,8 +359,13 @@ impl Store for PgStore {
             }
         };
         self.running.set(Some(target(parameters, server.as_ref(), socket, pooled)));
+        self.renewed |= !is_same_life(self.server.as_ref(), server.as_ref());
         (self.connection, self.server) = (connection, server);
         Ok(())
+    }
+
+    fn is_renewed(&self) -> bool {
+        self.renewed
     }
 
     fn is_lost(&self) -> bool {
@@ -369,6 +383,12 @@ impl Store for PgStore {
 
     fn was_committed(&mut self, transaction: &Identity) -> Result<Fate> {
         self.asked(|connection| identity::fate(connection, transaction))
+    }
+
+    fn keeps_snapshots(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|server| matches!(server.isolation.as_str(), "repeatable read" | "serializable"))
     }
 
     fn place(&mut self) -> Option<String> {

@@ -9,6 +9,8 @@ use std::ffi::{CStr, c_int};
 
 /// The fields of an error: <https://www.postgresql.org/docs/current/protocol-error-fields.html>.
 const SEVERITY: u8 = b'V';
+/// The same in the server's language; whoever is not PostgreSQL may say only this, in English.
+const TOLD: u8 = b'S';
 const CODE: u8 = b'C';
 
 /// What libpq holds of an error.
@@ -38,7 +40,7 @@ pub fn report(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Opt
     };
     Some(Report {
         code: field(CODE).and_then(|code| code.try_into().ok()),
-        fatal: matches!(field(SEVERITY), Some(b"FATAL" | b"PANIC")),
+        fatal: matches!(field(SEVERITY).or_else(|| field(TOLD)), Some(b"FATAL" | b"PANIC")),
     })
 }
 
