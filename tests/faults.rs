@@ -119,11 +119,7 @@ fn commit(shell: &mut Shell, work: &Work, observer: &mut Observer, calm: impl Fn
     let began = Instant::now();
     let mut answer = shell.execute("commit");
     calm();
-    loop {
-        let error = match answer {
-            Ok(_) => break,
-            Err(error) => error,
-        };
+    while let Err(error) = answer {
         let found = state(observer);
         let in_doubt = error.kind == ErrorKind::InDoubt;
         assert!(in_doubt || matches!(error.kind, ErrorKind::Connection | ErrorKind::Busy), "{error:?}");

@@ -21,6 +21,9 @@ const BOUND: Duration = Duration::from_secs(30);
 /// The first wait between tries; each is twice the one before.
 const BACKOFF: Duration = Duration::from_millis(40);
 
+/// What is said where a lost connection was no more than that.
+pub(crate) const REMADE: &str = "the connection was lost; it has been made again";
+
 const KEPT: &str = "nothing was written; what was staged is still staged (`status`, `diff`, `undo`, `rollback`)";
 
 impl Session {

@@ -31,6 +31,7 @@ mod trace;
 mod typed;
 
 pub use bulk::Way;
+pub(crate) use commit::REMADE;
 pub use conflict::{Conflict, Settled};
 pub(crate) use patience::Patience;
 pub use renumber::Renumbered;

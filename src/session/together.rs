@@ -4,6 +4,7 @@
 //! Nobody thinks meanwhile. What the database makes of new records is learned as they are sent, so that from then on they
 //! are as good as staged one by one.
 
+use super::commit::REMADE;
 use super::flush::is_objection;
 use super::journal::Change;
 use super::net::net;
@@ -59,7 +60,7 @@ impl Session {
             return Ok(());
         }
         self.together = Some(Together { from: self.journal.len(), checked: true, made: Made::new() });
-        match self.begin_again() {
+        match self.persist(Self::begin_again) {
             Ok(()) => {
                 self.mode = Mode::Script;
                 Ok(())
@@ -71,6 +72,25 @@ impl Session {
                 Err(error)
             }
         }
+    }
+
+    /// Does something again, a bounded number of times, where the database undoes it or its connection is lost.
+    fn persist(&mut self, work: impl Fn(&mut Self) -> Result<()>) -> Result<()> {
+        let mut done = work(self);
+        let mut patience = Patience::new(BOUND, FIRST_WAIT);
+        while let Err(error) = &done
+            && (error.is_undone() || error.kind == ErrorKind::Connection)
+            && patience.pause()
+        {
+            if error.kind == ErrorKind::Connection {
+                self.reconnect()?;
+                self.warnings.push(REMADE.into());
+            } else {
+                self.end()?;
+            }
+            done = work(self);
+        }
+        done
     }
 
     /// Opens the transaction of changes that are staged together, where it is not open, with all that was staged before.
@@ -157,15 +177,7 @@ impl Session {
     pub(crate) fn end_together(&mut self) -> Result<()> {
         let Some(together) = &self.together else { return Ok(()) };
         let (from, checked) = (together.from, together.checked);
-        let mut done = if checked { self.flush() } else { Ok(()) };
-        let mut patience = Patience::new(BOUND, FIRST_WAIT);
-        while let Err(error) = &done
-            && (error.is_undone() || error.kind == ErrorKind::Connection)
-            && patience.pause()
-        {
-            let connected = if error.kind == ErrorKind::Connection { self.reconnect() } else { self.end() };
-            done = connected.and_then(|()| self.flush());
-        }
+        let mut done = if checked { self.persist(Self::flush) } else { Ok(()) };
         if let Err(error) = &done
             && is_objection(error)
         {

@@ -9,7 +9,7 @@ use crate::command::{Context, Flow};
 use crate::language::ast::{Command, Line};
 use crate::outcome::{Level, Report as _};
 use crate::plan::Bound;
-use crate::session::Patience;
+use crate::session::{Patience, REMADE};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
@@ -186,7 +186,7 @@ impl Console {
                 if let Err(cause) = self.context.session.reconnect() {
                     return Err(error.hint(format!("and it cannot be made again: {cause}")));
                 }
-                self.screen.notice(Level::Warning, "the connection was lost; it has been made again")?;
+                self.screen.notice(Level::Warning, REMADE)?;
             } else {
                 self.context.session.abandon()?;
             }

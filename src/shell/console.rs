@@ -12,7 +12,7 @@ use crate::language::ast::{Line, Name};
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
 use crate::render::{Mode, Renderer, Style, Theme, WIDEST, sanitise};
-use crate::session::Session;
+use crate::session::{REMADE, Session};
 use crate::text::{Place, Span};
 use crate::{Error, ErrorKind, Result};
 use std::cell::RefCell;
@@ -193,7 +193,7 @@ impl Console {
         if self.context.session.is_lost() {
             // Nothing of this command was sent yet, and no transaction went with the connection.
             self.context.session.reconnect()?;
-            self.screen.notice(Level::Warning, "the connection was lost; it has been made again")?;
+            self.screen.notice(Level::Warning, REMADE)?;
         }
         // While a transaction is open, nobody changes the schema of a SQLite file.
         if self.context.interactive && !self.context.session.is_together() && self.context.is_stale().unwrap_or(false) {

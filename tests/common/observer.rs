@@ -57,7 +57,7 @@ impl Observer {
                 Some(Ok(answer)) => return answer.text,
                 asked => {
                     self.connection = None;
-                    assert!(began.elapsed() < Duration::from_secs(60), "{sql}: {:?}", asked.map(|asked| asked.err()));
+                    assert!(began.elapsed() < Duration::from_secs(60), "{sql}: {:?}", asked.map(Result::err));
                     std::thread::sleep(Duration::from_millis(20));
                 }
             }

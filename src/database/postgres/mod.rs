@@ -540,7 +540,11 @@ impl Store for PgStore {
         let begun = watched.begun;
         let ended = match (&done, open) {
             (Ok(_), true) => self.release(),
-            (Ok(_), false) => self.commit(),
+            // What was read was read, whether or not the end of it is heard of.
+            (Ok(_), false) => match self.commit() {
+                Err(error) if error.kind == ErrorKind::Connection => return done.map(Attempt::Read),
+                ended => ended,
+            },
             (Err(error), _) if error.kind == ErrorKind::Connection => Ok(()),
             (Err(_), true) => self.back_to_savepoint(),
             (Err(_), false) => self.rollback(),
