@@ -638,6 +638,23 @@ fn a_script_restores_what_a_crashed_shell_left() {
 }
 
 #[test]
+fn a_conflict_in_a_script_keeps_what_it_staged_again() {
+    both(|| {
+        let shell = Shell::seeded();
+        let mut terminal = Terminal::start(&shell, &[]);
+        terminal.line("delete user john with posts");
+        terminal.line("set user susan email=new@x");
+        terminal.kill();
+        shell.script("set user john email=their@x\ncommit").ok();
+        for _ in 0..2 {
+            let run = shell.run(&["-c", ".recover", "-c", "status", "-c", "commit"], "").fails(1);
+            assert!(run.stdout.starts_with("staged: 1 changed, 2 deleted\n"), "{}", run.stdout);
+            run.stderr_has("user 1 was changed by someone else").stderr_has("kept: all that was staged again");
+        }
+    });
+}
+
+#[test]
 fn a_change_behind_one_that_fails_is_not_lost() {
     both(|| {
         let shell = Shell::seeded();

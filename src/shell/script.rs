@@ -324,8 +324,12 @@ pub fn finish(ended: Ended, console: &mut Console) -> Result<Status> {
     } else if !console.context.session.is_clean() {
         let session = &mut console.context.session;
         let text = if session.is_recovered() {
-            // It was not this script's own.
-            format!("not committed, and kept: {}; `.recover` restores them again", session.counts())
+            // It was not this script's own. The change that failed is the session's no longer, but still on disk.
+            let what = match ended.failed {
+                Some(_) => "all that was staged again".to_owned(),
+                None => session.counts().to_string(),
+            };
+            format!("not committed, and kept: {what}; `.recover` restores it again")
         } else {
             format!("discarded at the end, not committed: {}", session.rollback()?)
         };
