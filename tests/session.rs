@@ -250,7 +250,9 @@ fn the_journal_survives_kill_9_at_any_moment() {
         let mut expected_committed = 0;
         let mut next = 0;
         let mut killed_while_staged = 0;
-        for round in 0..100_u64 {
+        // `KILL_ROUNDS` asks for more of them.
+        let rounds = std::env::var("KILL_ROUNDS").map_or(100_u64, |text| text.parse().unwrap());
+        for round in 0..rounds {
             let mut terminal = Terminal::start(&shell, &[]);
             // More than can be done in the time that is left to it.
             let mut typed = String::new();
