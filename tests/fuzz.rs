@@ -171,6 +171,16 @@ fn import() {
 }
 
 #[test]
+fn sql() {
+    run("sql");
+}
+
+#[test]
+fn recover() {
+    run("recover");
+}
+
+#[test]
 fn dotenv() {
     run("dotenv");
 }

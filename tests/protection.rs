@@ -134,6 +134,66 @@ fn nothing_typed_lifts_read_only() {
     });
 }
 
+/// A URL with one more parameter.
+fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("{url}{}{name}={value}", if url.contains('?') { '&' } else { '?' })
+}
+
+#[test]
+fn no_option_of_a_connection_lifts_read_only() {
+    const OPTIONS: [&str; 9] = [
+        "-c default_transaction_read_only=off",
+        "--default_transaction_read_only=off",
+        "--default-transaction-read-only=off -c transaction_read_only=off",
+        "-c diesel_shell.direct=on -c default_transaction_read_only=off",
+        "-c diesel_shell.direct=off -c default_transaction_read_only=off",
+        // What comes behind would be a part of it, or no option any more: the server refuses that.
+        "-c diesel_shell.direct=on -c default_transaction_read_only=off -c application_name=x\\",
+        "-c diesel_shell.direct=on -c default_transaction_read_only=off --",
+        "-c default_transaction_read_only=off -c",
+        "-c default_transaction_read_only=off -c application_name=",
+    ];
+    both(|| {
+        let shell = Shell::new();
+        let Some(url) = shell.url() else { return };
+        table(&shell);
+        for option in OPTIONS {
+            let by_url = with_parameter(&url, "options", option);
+            for (url, environment) in [(&url, option), (&by_url, ""), (&by_url, option)] {
+                let place = Shell::empty();
+                let mut command = place.command();
+                command.env("PGOPTIONS", environment).args([url, "--read-only", "--on-error", "continue"]);
+                let commands = [
+                    ".sql show default_transaction_read_only;",
+                    ".sql delete from item;",
+                    "add item id=9 n=9",
+                    "commit",
+                    "rollback",
+                    "count items",
+                ];
+                command.args(commands.iter().flat_map(|text| ["-c", text]));
+                let output = command.output().unwrap();
+                let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+                // One that no server takes is an error as well.
+                if told.contains("cannot connect") {
+                    assert!(said.is_empty(), "{option}: {said}{told}");
+                    continue;
+                }
+                assert!(
+                    said.contains("│ on ") && !said.contains("off") && said.ends_with("2\n"),
+                    "{option}: {said}{told}"
+                );
+                assert!(
+                    told.contains("cannot execute DELETE") && told.contains("cannot execute INSERT"),
+                    "{option}: {told}"
+                );
+            }
+        }
+        shell.script("count items").ok().stdout("2\n");
+    });
+}
+
 #[test]
 fn what_only_reads_works_under_read_only() {
     both(|| {

@@ -6,7 +6,8 @@
 mod common;
 
 use common::Shell;
-use std::path::Path;
+use common::screen::Screen;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Whether the system's calls can be watched here.
@@ -57,29 +58,114 @@ fn hostile(shell: &Shell) -> std::path::PathBuf {
     folder
 }
 
-/// What was seen of a run: the call and its line.
-fn watched(shell: &Shell, folder: &Path, arguments: &[&str]) -> Vec<String> {
+/// strace on the shell in a folder, and where its log goes.
+fn strace(shell: &Shell, folder: &Path, arguments: &[&str]) -> (Command, PathBuf) {
     let log = shell.path().join("strace.log");
     let inner = shell.command();
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-s", "4096", "-e", "trace=%file,%net,%process", "-o"]).arg(&log);
     command.arg(inner.get_program()).args(arguments).env_clear();
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", "/usr/bin:/bin");
-    let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    command.current_dir(folder);
+    (command, log)
+}
+
+fn lines(log: &Path) -> Vec<String> {
     std::fs::read_to_string(log).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// The paths that were opened or made, without those that were not there.
+/// What was seen of a run: the call and its line.
+fn watched(shell: &Shell, folder: &Path, arguments: &[&str]) -> Vec<String> {
+    let (mut command, log) = strace(shell, folder, arguments);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    lines(&log)
+}
+
+/// What was seen of a session at a terminal: a command, and Ctrl-D.
+fn watched_at_a_terminal(shell: &Shell, folder: &Path, arguments: &[&str]) -> Vec<String> {
+    let (command, log) = strace(shell, folder, arguments);
+    let mut screen = Screen::start(&command, 100);
+    screen.line("count users");
+    let said = screen.text();
+    assert!(said.contains("\n2\n"), "{said}");
+    screen.keys("\u{4}");
+    lines(&log)
+}
+
+/// The paths that were to be opened or made, also those that were not there.
 fn opened(calls: &[String]) -> Vec<String> {
     calls
         .iter()
         .filter(|line| {
             ["open(", "openat(", "creat(", "rename", "unlink", "mkdir", "link"].iter().any(|c| line.contains(c))
         })
-        .filter(|line| !line.contains("= -1 "))
         .filter_map(|line| line.split('"').nth(1).map(str::to_owned))
         .collect()
+}
+
+/// Nothing was run, and nothing was opened but what SECURITY.md names: of the folder, of the person's own, of the system's.
+#[track_caller]
+fn is_innocent(calls: &[String], shell: &Shell, folder: &Path) {
+    assert!(calls.len() > 20, "the test has lost its subject: {calls:?}");
+    let programs: Vec<&String> = calls.iter().filter(|line| line.contains("execve(")).collect();
+    assert_eq!(programs.len(), 1, "a program was run: {programs:?}");
+    let named = [".env", "diesel.toml", "migrations", ".git"];
+    let real = std::fs::canonicalize(folder).unwrap();
+    let ours = [
+        "config/diesel-shell/config.toml",
+        "data/diesel-shell/history",
+        "data/diesel-shell/microblog.db",
+        "data/diesel-shell/microblog.db-journal",
+        "data/diesel-shell/microblog.db-wal",
+        "data/diesel-shell/microblog.db-shm",
+        "state/diesel-shell/recovery",
+        ".pgpass",
+        ".pg_service.conf",
+        ".postgresql",
+    ];
+    // Folders are made, one in another.
+    let is_ours = |path: &Path| {
+        ours.iter().any(|name| path.starts_with(shell.path().join(name)) || shell.path().join(name).starts_with(path))
+    };
+    let system = ["/lib", "/usr/", "/proc/", "/sys/", "/dev/"];
+    let etc = [
+        "ld.so.cache",
+        "ld.so.preload",
+        "localtime",
+        "nsswitch.conf",
+        "passwd",
+        "host.conf",
+        "hosts",
+        "resolv.conf",
+        "gai.conf",
+        "services",
+        "ssl",
+    ];
+    for path in opened(calls) {
+        let whole = real.join(&path);
+        let below = whole.strip_prefix(&real).ok().map(|rest| rest.to_string_lossy().into_owned());
+        let is_named = below.as_deref().is_some_and(|rest| {
+            rest.is_empty() || named.iter().any(|name| rest == *name || rest.starts_with(&format!("{name}/")))
+        });
+        let above =
+            below.is_none() && real.ancestors().any(|place| named[..2].iter().any(|name| place.join(name) == whole));
+        let is_systems = system.iter().any(|place| path.starts_with(place))
+            || etc.iter().any(|name| whole.starts_with(Path::new("/etc").join(name)));
+        assert!(is_named || above || is_ours(&whole) || is_systems, "{path} was opened");
+    }
+    let made: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().ends_with(".ran") || entry.file_name() == "evil.db")
+        .collect();
+    assert!(made.is_empty(), "{made:?}");
+}
+
+/// Whom it connected to, but for the cache of the C library's own names.
+fn connections(calls: &[String]) -> Vec<&String> {
+    let asked = calls.iter().filter(|line| line.contains("connect(") || line.contains("sendto("));
+    asked.filter(|line| !line.contains("/var/run/nscd/socket")).collect()
 }
 
 #[test]
@@ -90,34 +176,59 @@ fn a_start_in_a_hostile_folder_reads_what_is_named_and_runs_nothing() {
     let shell = Shell::seeded();
     let folder = hostile(&shell);
     let calls = watched(&shell, &folder, &["-c", "count users"]);
-    assert!(calls.len() > 20, "the test has lost its subject: {calls:?}");
-    let programs: Vec<&String> = calls.iter().filter(|line| line.contains("execve(")).collect();
-    assert_eq!(programs.len(), 1, "a program was run: {programs:?}");
-    let connections: Vec<&String> =
-        calls.iter().filter(|line| line.contains("connect(") || line.contains("sendto(")).collect();
-    assert_eq!(connections, Vec::<&String>::new(), "a connection was made");
-    // The folder's own: what SECURITY.md names. Whoever wrote the rest of it is not listened to.
-    let named = [".env", "diesel.toml", "migrations", ".git"];
-    let real = std::fs::canonicalize(&folder).unwrap();
-    let ours = [shell.path().join("data"), shell.path().join("config"), shell.path().join("state")];
-    let system = ["/etc/", "/lib", "/usr/", "/proc/", "/sys/", "/dev/"];
-    for path in opened(&calls) {
-        let whole = real.join(&path);
-        let below = whole.strip_prefix(&real).ok().map(|rest| rest.to_string_lossy().into_owned());
-        let is_named = below.as_deref().is_some_and(|rest| {
-            rest.is_empty() || named.iter().any(|name| rest == *name || rest.starts_with(&format!("{name}/")))
-        });
-        let is_ours = ours.iter().any(|place| whole.starts_with(place));
-        let is_systems = system.iter().any(|place| path.starts_with(place));
-        assert!(is_named || is_ours || is_systems, "{path} was opened");
-        assert!(!whole.starts_with(real.join("migrations")) || !path.contains("schema.rs"), "{path} was opened");
+    is_innocent(&calls, &shell, &folder);
+    assert_eq!(connections(&calls), Vec::<&String>::new(), "a connection was made");
+    assert!(
+        !opened(&calls).iter().any(|path| path.contains("history") || path.contains("recovery")),
+        "a script has none"
+    );
+}
+
+#[test]
+fn so_does_a_start_at_a_terminal() {
+    if !can_watch() {
+        return;
     }
-    let made: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap()
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().ends_with(".ran") || entry.file_name() == "evil.db")
-        .collect();
-    assert!(made.is_empty(), "{made:?}");
+    let shell = Shell::seeded();
+    let folder = hostile(&shell);
+    let calls = watched_at_a_terminal(&shell, &folder, &[]);
+    is_innocent(&calls, &shell, &folder);
+    assert_eq!(connections(&calls), Vec::<&String>::new(), "a connection was made");
+    for own in ["config.toml", "data/diesel-shell/history", "state/diesel-shell/recovery/"] {
+        assert!(opened(&calls).iter().any(|path| path.contains(own)), "the test has lost its subject: {own}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_start_on_postgres_reads_what_libpq_reads_of_the_persons_own() {
+    if !can_watch() {
+        return;
+    }
+    // Encrypted, where the most is read.
+    let Some(cluster) = common::cluster::Setup::default().tls().start() else { return };
+    cluster.sql("postgres", "create table users (id int primary key); insert into users values (1), (2)");
+    let shell = Shell::empty();
+    let folder = hostile(&shell);
+    let url = cluster.tcp("postgres").replace("sslmode=disable", "sslmode=require");
+    assert!(url.contains("sslmode=require"), "{url}");
+    for at_a_terminal in [false, true] {
+        let calls = if at_a_terminal {
+            watched_at_a_terminal(&shell, &folder, &[&url])
+        } else {
+            watched(&shell, &folder, &[&url, "-c", "count users"])
+        };
+        is_innocent(&calls, &shell, &folder);
+        let all = connections(&calls);
+        let elsewhere: Vec<_> = all
+            .iter()
+            .filter(|line| line.contains("connect(") && !line.contains(&format!("htons({})", cluster.port())))
+            .collect();
+        assert!(all.len() > 3 && elsewhere.is_empty(), "{elsewhere:?}");
+        for own in ["/.pgpass", "/.postgresql/postgresql.crt"] {
+            assert!(calls.iter().any(|line| line.contains(own)), "the test has lost its subject: {own}");
+        }
+    }
 }
 
 #[test]

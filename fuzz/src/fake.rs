@@ -1,38 +1,64 @@
 //! A server on a socket of its own that plays back what it is given.
 
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Says its bytes to who connects, one script to each; those for whom there is none are sent away.
 pub struct Server {
     address: SocketAddr,
-    gone: Arc<AtomicBool>,
+    said: Arc<Said>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What is shared with the thread that listens.
+#[derive(Default)]
+struct Said {
+    scripts: Mutex<VecDeque<Vec<u8>>>,
+    /// How many have been sent away.
+    sent_away: AtomicUsize,
+    gone: AtomicBool,
 }
 
 impl Server {
     pub fn start(scripts: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut scripts = scripts.into_iter().collect::<Vec<_>>().into_iter();
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a loopback");
         let address = listener.local_addr().expect("it has an address");
-        let gone = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&gone);
+        let said = Arc::new(Said::default());
+        let shared = Arc::clone(&said);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if over.load(Ordering::SeqCst) {
+                if shared.gone.load(Ordering::SeqCst) {
                     return;
                 }
-                if let Some(script) = scripts.next() {
+                let script = shared.scripts.lock().expect("nobody panics with it").pop_front();
+                if let Some(script) = script {
                     // Beside each other: one that was given up may still be open. That the shell has gone is no failure.
                     std::thread::spawn(move || play(stream, &script));
+                } else {
+                    shared.sent_away.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
-        Self { address, gone, thread: Some(thread) }
+        let server = Self { address, said, thread: Some(thread) };
+        server.says(scripts);
+        server
+    }
+
+    /// What those are told who connect from now on.
+    pub fn says(&self, scripts: impl IntoIterator<Item = Vec<u8>>) {
+        *self.said.scripts.lock().expect("nobody panics with it") = scripts.into_iter().collect();
+        self.said.sent_away.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether somebody came for whom there was nothing to say.
+    #[allow(dead_code, reason = "not everybody asks again and again")]
+    pub fn has_sent_away(&self) -> bool {
+        self.said.sent_away.load(Ordering::SeqCst) > 0
     }
 
     pub fn url(&self) -> String {
@@ -45,7 +71,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.gone.store(true, Ordering::SeqCst);
+        self.said.gone.store(true, Ordering::SeqCst);
         // Wakes it up.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {

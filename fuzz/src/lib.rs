@@ -2,6 +2,7 @@
 //! libFuzzer; `tests/fuzz.rs` runs the same ones on stable Rust, with the seeds and with random bytes.
 
 mod outside;
+mod staging;
 
 use diesel_shell::assist::{self, World};
 use diesel_shell::database::url::{Address, without_password};
@@ -11,10 +12,11 @@ use diesel_shell::microblog;
 use diesel_shell::model::{Catalog, EntityId};
 use diesel_shell::outcome::{ErrorContext, Report as _};
 use diesel_shell::render::{Renderer, Style};
-use diesel_shell::{ErrorKind, Shell, Span, State, Value};
+use diesel_shell::{Span, Value};
 #[cfg(feature = "postgres")]
 pub use outside::server;
 pub use outside::{config, dotenv, journal, sqlite};
+pub use staging::{import, recover, sql};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -30,6 +32,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("completion", completion),
     ("url", url),
     ("import", import),
+    ("sql", sql),
+    ("recover", recover),
     ("dotenv", dotenv),
     ("config", config),
     ("journal", journal),
@@ -211,49 +215,4 @@ pub fn url(data: &[u8]) {
         let hidden = without_password(&url, &url);
         assert!(!hidden.contains(SECRET), "{url:?} is shown as {hidden:?}");
     }
-}
-
-/// A file of any bytes is imported, or refused with an error; nothing stays staged after `rollback`, and nothing was
-/// written.
-pub fn import(data: &[u8]) {
-    thread_local! {
-        static SHELL: RefCell<(Shell, tempfile::TempDir)> = RefCell::new(shell());
-    }
-    let (how, data) = data.split_first().map_or((0, data), |(how, rest)| (*how, rest));
-    let ending = ["csv", "tsv", "json", "jsonl"][usize::from(how & 3)];
-    let model = if how & 4 == 0 { "user" } else { "post" };
-    let conflict = ["", " --on-conflict skip", " --on-conflict update", ""][usize::from((how >> 3) & 3)];
-    let columns = if how & 32 == 0 { "" } else { " --columns id,username,email" };
-    let null = if how & 64 == 0 { "" } else { " --null -" };
-    SHELL.with_borrow_mut(|(shell, folder)| {
-        let path = folder.path().join(format!("rows.{ending}"));
-        std::fs::write(&path, data).expect("the temporary folder can be written");
-        let mut run = |command: &str| shell.execute(command).map(drop);
-        let done = run(&format!(".import '{}' {model}{columns}{null}{conflict}", path.display()));
-        if let Err(error) = &done {
-            assert!(!matches!(error.kind, ErrorKind::Syntax | ErrorKind::Connection), "{error}");
-        }
-        // What was staged can be read, whatever it is.
-        run(&format!("list {model}s")).expect("staged rows can be read");
-        run("diff").expect("staged rows can be shown");
-        run("rollback").expect("staged rows can be given up");
-        assert_eq!(shell.session().state(), State::Clean);
-    });
-}
-
-/// The microblog in memory, with a user and a post.
-fn shell() -> (Shell, tempfile::TempDir) {
-    let mut shell = Shell::builder()
-        .models(microblog::models())
-        .sqlite_migrations(microblog::MIGRATIONS)
-        .database(":memory:")
-        .upgrade()
-        .output(std::io::sink())
-        .messages(std::io::sink())
-        .build()
-        .expect("memory can be opened");
-    for command in ["add user username=john email=john@example.com", "add post body=hello author=john", "commit"] {
-        shell.execute(command).expect("the seeds are written");
-    }
-    (shell, tempfile::tempdir().expect("there is a temporary folder"))
 }

@@ -70,7 +70,7 @@ pub fn journal(data: &[u8]) {
     });
 }
 
-fn private(path: &Path, bytes: &[u8]) {
+pub fn private(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("it can be written");
     #[cfg(unix)]
     {
@@ -79,7 +79,7 @@ fn private(path: &Path, bytes: &[u8]) {
     }
 }
 
-fn file_of(folder: &Path, ending: &str) -> Option<PathBuf> {
+pub fn file_of(folder: &Path, ending: &str) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
     entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|known| known == ending))
 }
@@ -97,9 +97,13 @@ const LOOKING: [&str; 9] = [
     "db check",
 ];
 
-/// Runs the commands, whose errors may be any but those of the language; what is shown cannot drive a terminal.
-fn look(shell: &mut Shell, shown: &Rc<RefCell<Vec<u8>>>) {
+/// Runs the commands until it is enough, whose errors may be any but those of the language; what is shown cannot drive a
+/// terminal.
+fn look(shell: &mut Shell, shown: &Rc<RefCell<Vec<u8>>>, enough: &dyn Fn() -> bool) {
     for command in LOOKING {
+        if enough() {
+            break;
+        }
         let begun = Instant::now();
         // As a script, so that results are written as well.
         drop(shell.script(command.as_bytes()));
@@ -164,7 +168,7 @@ pub fn sqlite(data: &[u8]) {
     }
     let mut connection = SqliteConnection::establish(":memory:").expect("there is memory");
     if connection.deserialize_readonly_database_from_buffer(&bytes).is_ok() {
-        looked(builder(&shown).models(microblog::models()).connection(connection), &shown);
+        looked(builder(&shown).models(microblog::models()).connection(connection), &shown, &|| false);
     }
 }
 
@@ -178,7 +182,7 @@ fn sqlite_file(bytes: &[u8], shown: &Rc<RefCell<Vec<u8>>>) {
             let _ = std::fs::remove_file(folder.path().join(format!("fuzz.db{ending}")));
         }
         private(&path, bytes);
-        looked(builder(shown).models(microblog::models()).database(path.to_str().expect("letters")), shown);
+        looked(builder(shown).models(microblog::models()).database(path.to_str().expect("letters")), shown, &|| false);
         let entries = std::fs::read_dir(folder.path()).expect("it is there");
         for name in entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
             assert!(name.starts_with("fuzz.db"), "{name} was written");
@@ -186,9 +190,9 @@ fn sqlite_file(bytes: &[u8], shown: &Rc<RefCell<Vec<u8>>>) {
     });
 }
 
-fn looked(builder: diesel_shell::Builder, shown: &Rc<RefCell<Vec<u8>>>) {
+fn looked(builder: diesel_shell::Builder, shown: &Rc<RefCell<Vec<u8>>>, enough: &dyn Fn() -> bool) {
     match builder.build() {
-        Ok(mut shell) => look(&mut shell, shown),
+        Ok(mut shell) => look(&mut shell, shown, enough),
         Err(error) => assert!(!matches!(error.kind, ErrorKind::Syntax), "{error}"),
     }
 }
@@ -199,9 +203,15 @@ pub fn server(data: &[u8]) {
     if fake::copies(data) {
         return;
     }
-    let server = fake::Server::start([data.to_vec()]);
-    let shown = Rc::new(RefCell::new(Vec::new()));
-    let begun = Instant::now();
-    looked(builder(&shown).database(server.url()), &shown);
-    assert!(begun.elapsed() < PATIENCE, "it takes {:?}", begun.elapsed());
+    thread_local! {
+        static SERVER: fake::Server = fake::Server::start([]);
+    }
+    SERVER.with(|server| {
+        server.says([data.to_vec()]);
+        let shown = Rc::new(RefCell::new(Vec::new()));
+        let begun = Instant::now();
+        // When it has said all and sends those away who come again, the other commands end as this one did.
+        looked(builder(&shown).database(server.url()), &shown, &|| server.has_sent_away());
+        assert!(begun.elapsed() < PATIENCE, "it takes {:?}", begun.elapsed());
+    });
 }

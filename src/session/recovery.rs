@@ -423,6 +423,9 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
         };
         let key = || -> Result<Vec<Value>> {
             let key = change.get("key").and_then(Json::as_array).ok_or_else(broken)?;
+            if key.is_empty() || key.len() != model.key.len() {
+                return Err(Error::invalid(format!("the key of a {} has other columns now", model.name)));
+            }
             key.iter().map(|json| value_from_json(json).ok_or_else(broken)).collect()
         };
         read.push(match verb {

@@ -5,14 +5,19 @@ use super::own::own;
 use super::socket::Socket;
 use crate::store::Cancel;
 use crate::{Error, ErrorKind, Result};
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::sql_types::{Integer, Text};
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the server is given to stop a statement before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Stops a backend. The start of its server is asked for in the same statement: of several hosts this may be another one, and
+/// what the first has said of itself is no SQL there.
+pub const STOP: &str = "SELECT pg_catalog.pg_cancel_backend($1) WHERE \
+    pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::pg_catalog.text = $2";
 
 /// How to stop what runs on one connection.
 pub struct Target {
@@ -151,13 +156,9 @@ fn ask(shared: &Shared) -> bool {
         let Some(Target { url, process: Some(process), started, .. }) = &*target else { return false };
         (url.clone(), *process, started.clone())
     };
-    // The start of the server is asked for in the same statement: of several hosts this may be another one.
-    let sql = own(&format!(
-        "SELECT pg_catalog.pg_cancel_backend({process}) WHERE \
-         pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::pg_catalog.text = '{started}'"
-    ));
+    let stop = diesel::sql_query(own(STOP)).bind::<Integer, _>(process).bind::<Text, _>(started);
     // Not with what the process does around it: another thread may be writing messages just now.
-    guard::calm(|| PgConnection::establish(&url).is_ok_and(|mut other| other.batch_execute(&sql).is_ok()))
+    guard::calm(|| PgConnection::establish(&url).is_ok_and(|mut other| stop.execute(&mut other).is_ok()))
         .unwrap_or(false)
 }
 

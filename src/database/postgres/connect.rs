@@ -100,27 +100,30 @@ pub struct Connected {
 /// # Errors
 /// `Connection`, without the URL's password.
 pub fn establish(parameters: &Parameters, read_only: bool) -> Result<Connected> {
-    let (opened, socket) = open(parameters, read_only);
+    let (opened, socket, told) = open(parameters, read_only);
     let mut connection = opened.map_err(|cause| {
         let text = cause.to_string();
         let text = crate::database::url::without_password(text.trim_end(), parameters.url());
         Error::new(ErrorKind::Connection, format!("cannot connect: {text}"))
     })?;
-    let (server, pooled) =
-        guard::calm(|| introduce(&mut connection, parameters, read_only)).unwrap_or_else(|| Err(guard::error()))?;
+    let (server, pooled) = guard::calm(|| introduce(&mut connection, parameters, told, read_only))
+        .unwrap_or_else(|| Err(guard::error()))?;
     Ok(Connected { connection, server, socket, pooled })
 }
 
-/// Asks for the server, and tells it what it was not told with the first packet. Gives as well whether each transaction
+/// Asks for the server, and tells it what it was not `told` with the first packet. Gives as well whether each transaction
 /// may have another backend.
 fn introduce(
     connection: &mut PgConnection,
     parameters: &Parameters,
+    told: bool,
     read_only: bool,
 ) -> Result<(Option<Server>, bool)> {
     let server = ask(connection)?;
+    // The person's own options may say the same, which tells nothing of ours.
+    let direct = told && server.as_ref().is_some_and(|server| server.direct);
     // What was sent with the first packet and is not there was kept back by something in between.
-    let kept_back = parameters.fit_options() && server.as_ref().is_some_and(|server| !server.direct);
+    let kept_back = parameters.fit_options() && server.is_some() && !direct;
     let pooled = parameters.network().pooler.unwrap_or(kept_back);
     if pooled {
         // The next transaction may come to a backend where somebody else gave another statement the same name.
@@ -129,15 +132,19 @@ fn introduce(
     if !server.as_ref().is_some_and(|server| server.spelled) {
         spell(connection)?;
     }
-    if read_only && !server.as_ref().is_some_and(|server| server.direct) {
+    if read_only && !direct {
         connection.batch_execute(super::READ_ONLY).map_err(|e| translate(&e))?;
     }
     Ok((server, pooled))
 }
 
-/// Opens a connection. What does not take the session's parameters with the first packet refuses it; then without.
-fn open(parameters: &Parameters, read_only: bool) -> (ConnectionResult<PgConnection>, Option<Socket>) {
-    let with = |options| Socket::opened_by(|| connect(&parameters.session(options, read_only)));
+/// Opens a connection. What does not take the session's parameters with the first packet refuses it; then without. Gives as
+/// well whether they were sent.
+fn open(parameters: &Parameters, read_only: bool) -> (ConnectionResult<PgConnection>, Option<Socket>, bool) {
+    let with = |options| {
+        let (opened, socket) = Socket::opened_by(|| connect(&parameters.session(options, read_only)));
+        (opened, socket, options)
+    };
     if !parameters.fit_options() {
         return with(false);
     }

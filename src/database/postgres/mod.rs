@@ -286,7 +286,8 @@ fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a
 /// A query with every column as text.
 fn as_text(sql: &str, names: &[String]) -> String {
     let quoted = |name: &String| name.replace('"', "\"\"");
-    let columns: Vec<String> = names.iter().map(|name| format!("q.\"{0}\"::text AS \"{0}\"", quoted(name))).collect();
+    let columns: Vec<String> =
+        names.iter().map(|name| format!("q.\"{0}\"::pg_catalog.text AS \"{0}\"", quoted(name))).collect();
     format!("SELECT {} FROM ({}\n) AS q", columns.join(", "), sql.trim_end_matches([';', ' ', '\n']))
 }
 
