@@ -310,13 +310,20 @@ fn recovery_files_of_others_are_shown_and_not_taken() {
     // Damaged in the middle: what can be read is offered.
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let mut bytes = b"\xff\xfe{\"number\":9,\"changes\":[{\"add\":3}]}\n[1]\nnull\n{\"changes\":7}\n".to_vec();
+    // Keys of another number of values than the model has, as after a migration.
+    bytes.extend(b"{\"number\":8,\"changes\":[{\"set\":\"users\",\"key\":[],\"values\":{\"email\":1},\"base\":{\"email\":2}}]}\n");
+    bytes.extend(b"{\"number\":7,\"changes\":[{\"delete\":\"posts\",\"key\":[1,2],\"base\":{}}]}\n");
     bytes.extend(std::fs::read(&path).unwrap());
     std::fs::write(&path, bytes).unwrap();
     let mut session = start(&shell);
     session.expect("of an earlier session were staged").unwrap();
     session.expect("microblog> ").unwrap();
     session.send_line(".recover").unwrap();
-    session.expect("microblog*").unwrap();
+    session.expect("has other columns now").unwrap();
+    session.expect("microblog*1> ").unwrap();
+    session.send_line("diff").unwrap();
+    session.expect("zoe").unwrap();
+    session.expect("microblog*1> ").unwrap();
     session.send_line("rollback").unwrap();
     session.expect("microblog> ").unwrap();
     session.send_line(".quit").unwrap();

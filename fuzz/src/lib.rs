@@ -15,8 +15,8 @@ use diesel_shell::render::{Renderer, Style};
 use diesel_shell::{Span, Value};
 #[cfg(feature = "postgres")]
 pub use outside::server;
-pub use outside::{config, dotenv, journal, sqlite};
-pub use staging::{import, recover, sql};
+pub use outside::{config, dotenv, sqlite};
+pub use staging::{import, journal, sql};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -33,7 +33,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("url", url),
     ("import", import),
     ("sql", sql),
-    ("recover", recover),
     ("dotenv", dotenv),
     ("config", config),
     ("journal", journal),

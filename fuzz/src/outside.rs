@@ -3,11 +3,9 @@
 use super::{Shared, text};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
-use diesel_shell::model::Catalog;
-use diesel_shell::session::recovery;
 use diesel_shell::{ErrorKind, Shell, microblog};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -45,31 +43,6 @@ pub fn config(data: &[u8]) {
     let _ = config::parse(&text(data));
 }
 
-/// Any file in the place of a journal is read, or its lines are left out; the folder stays usable.
-pub fn journal(data: &[u8]) {
-    thread_local! {
-        static FOLDER: (tempfile::TempDir, PathBuf) = {
-            let folder = tempfile::tempdir().expect("there is a temporary folder");
-            let opened = recovery::open(folder.path(), "fuzz").expect("it can be written");
-            let path = file_of(folder.path(), "journal").expect("it is kept there");
-            drop(opened);
-            (folder, path)
-        };
-        static CATALOG: Catalog = microblog::models().into_catalog().expect("the models fit each other");
-    }
-    FOLDER.with(|(folder, path)| {
-        CATALOG.with(|catalog| {
-            private(path, data);
-            let found = recovery::open(folder.path(), "fuzz").expect("the folder is usable");
-            assert!(found.strange.is_empty(), "{:?}", found.strange);
-            for left in &found.left {
-                let (entries, warnings) = left.entries(catalog);
-                assert!(entries.len() + warnings.len() >= left.count().min(1), "a change is lost without a word");
-            }
-        });
-    });
-}
-
 pub fn private(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("it can be written");
     #[cfg(unix)]
@@ -77,11 +50,6 @@ pub fn private(path: &Path, bytes: &[u8]) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
     }
-}
-
-pub fn file_of(folder: &Path, ending: &str) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?;
-    entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|known| known == ending))
 }
 
 /// Commands that look at everything of a database.
