@@ -241,6 +241,9 @@ pub trait Store {
     /// As `execute`.
     fn set_read_only(&mut self) -> Result<()>;
 
+    /// Lets the database refuse from now on what no rollback would take back, as far as it can tell.
+    fn set_sandbox(&mut self) {}
+
     /// Whether it was told to.
     fn is_read_only(&self) -> bool;
 

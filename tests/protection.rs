@@ -45,6 +45,8 @@ fn attacks() -> Vec<&'static str> {
         "pragma query_only = off",
         "pragma query_only(0)",
         "pragma journal_mode = delete",
+        "pragma \"journal_mode\" = delete",
+        "pragma main.[journal_mode]('delete')",
         "pragma writable_schema = on",
         "pragma user_version = 7",
         "pragma wal_checkpoint",
@@ -222,6 +224,8 @@ fn nothing_typed_writes_out_of_a_sandbox() {
             .map(|first| format!("add item id=9 n=9\n.sql {first};\n.sql commit;\n.sql end;\n"))
             .collect();
         boxed.script(&script);
+        // With nothing staged no transaction is in the way.
+        boxed.script(attacks().iter().map(|first| format!(".sql {first};\n")).collect::<String>());
         boxed.script("add item id=5 n=5\n.sql commit;\ncommit\n.sql end;\n").stderr_has("this is a sandbox");
         boxed.script("count items\nlist items show n order by n").ok().stdout_has("2\n");
         assert_eq!(files(boxed.path()), before);

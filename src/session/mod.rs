@@ -272,8 +272,9 @@ impl Session {
     }
 
     /// Refuses every commit from now on.
-    pub(crate) const fn set_sandbox(&mut self) {
+    pub(crate) fn set_sandbox(&mut self) {
         self.sandbox = true;
+        self.store.set_sandbox();
     }
 
     /// Whether commits are refused.

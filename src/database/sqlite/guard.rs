@@ -18,6 +18,8 @@ pub enum Guard {
     Reading,
     /// Anything within the database itself: no other file, no setting.
     Scratch,
+    /// Anything that can be taken back: no other file, and nothing of how the file itself is kept.
+    Sandbox,
 }
 
 /// What a statement is, by SQLite's own word.
@@ -51,6 +53,12 @@ const ASKING: [&str; 13] = [
 /// Pragmas that do something without being given anything.
 const DOING: [&str; 4] = ["wal_checkpoint", "incremental_vacuum", "optimize", "shrink_memory"];
 
+/// Pragmas that change how the file itself is kept, in no transaction.
+const KEEPING: [&str; 1] = ["journal_mode"];
+
+/// Databases that are no file: <https://www.sqlite.org/lang_attach.html>.
+const FILELESS: [&str; 2] = ["", ":memory:"];
+
 /// Functions that load code or touch files, where a build has them.
 const FOREIGN: [&str; 6] = ["load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zipfile"];
 
@@ -62,6 +70,7 @@ struct Rules {
 
 static READING: Rules = Rules { guard: Some(Guard::Reading), control: AtomicBool::new(false) };
 static SCRATCH: Rules = Rules { guard: Some(Guard::Scratch), control: AtomicBool::new(false) };
+static SANDBOX: Rules = Rules { guard: Some(Guard::Sandbox), control: AtomicBool::new(false) };
 
 /// Lets only what a guard allows be compiled on a connection, from now on.
 pub fn set(handle: &Handle, guard: Guard) {
@@ -72,6 +81,7 @@ const fn standing(guard: Option<Guard>) -> Option<&'static Rules> {
     match guard {
         Some(Guard::Reading) => Some(&READING),
         Some(Guard::Scratch) => Some(&SCRATCH),
+        Some(Guard::Sandbox) => Some(&SANDBOX),
         None => None,
     }
 }
@@ -182,6 +192,11 @@ fn allows(guard: Guard, action: c_int, first: Option<&str>, second: Option<&str>
         | ffi::SQLITE_TRANSACTION
         | ffi::SQLITE_SAVEPOINT => true,
         ffi::SQLITE_FUNCTION => !known(&FOREIGN, second),
+        ffi::SQLITE_PRAGMA if guard == Guard::Sandbox => {
+            !known(&DOING, first) && (second.is_none() || !known(&KEEPING, first))
+        }
+        ffi::SQLITE_ATTACH if guard == Guard::Sandbox => known(&FILELESS, first),
+        _ if guard == Guard::Sandbox => true,
         ffi::SQLITE_PRAGMA => known(&ASKING, first) || (second.is_none() && !known(&DOING, first)),
         ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH | ffi::SQLITE_CREATE_VTABLE => false,
         ffi::SQLITE_CREATE_TEMP_TABLE

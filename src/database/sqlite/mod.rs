@@ -323,6 +323,7 @@ impl SqliteStore {
             Some(Guard::Reading) if denied.iter().any(|words| error.message.contains(words)) => {
                 Error::new(ErrorKind::Refused, format!("this database is open for reading only ({})", error.message))
             }
+            Some(Guard::Sandbox) if denied.iter().any(|words| error.message.contains(words)) => outside(),
             _ => error,
         }
     }
@@ -336,6 +337,9 @@ impl SqliteStore {
         }
         if nature.is_none() && self.guard == Some(Guard::Reading) && sets_or_leaves(sql) {
             return Err(Error::new(ErrorKind::Refused, "this database is open for reading only"));
+        }
+        if nature.is_none() && self.guard == Some(Guard::Sandbox) && (leaves(sql) || is_of_the_file(sql)) {
+            return Err(outside());
         }
         Ok(nature)
     }
@@ -374,9 +378,21 @@ fn is_of_the_file(sql: &str) -> bool {
 fn sets_or_leaves(sql: &str) -> bool {
     let Some(tokens) = tokens(sql, true) else { return true };
     let setting = tokens.iter().any(|token| matches!(token.text, "=" | "("));
-    tokens.first().is_some_and(|first| {
-        ["ATTACH", "DETACH", "VACUUM"].iter().any(|word| first.is(word)) || (first.is("PRAGMA") && setting)
-    })
+    leaves(sql) || (setting && tokens.first().is_some_and(|first| first.is("PRAGMA")))
+}
+
+/// Whether a statement has to do with another file.
+fn leaves(sql: &str) -> bool {
+    let Some(tokens) = tokens(sql, true) else { return true };
+    tokens.first().is_some_and(|first| ["ATTACH", "DETACH", "VACUUM"].iter().any(|word| first.is(word)))
+}
+
+/// What a sandbox refuses although it is no change of rows.
+fn outside() -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        "this is a sandbox: no other file is written, and how this one is kept stays as it is",
+    )
 }
 
 /// A file's name as a URI that opens it for reading: <https://www.sqlite.org/uri.html>.
@@ -476,6 +492,13 @@ impl Store for SqliteStore {
             return Ok(());
         }
         self.own("PRAGMA query_only = ON")
+    }
+
+    fn set_sandbox(&mut self) {
+        if self.guard.is_none() {
+            self.guard = Some(Guard::Sandbox);
+            guard::set(&self.handle, Guard::Sandbox);
+        }
     }
 
     fn is_read_only(&self) -> bool {
