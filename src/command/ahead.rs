@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How many commands are looked at.
-const COMMANDS: usize = 1_000;
+const COMMANDS: usize = 5_000;
 
 /// Records by a table, a column and its value.
 #[derive(Default)]

@@ -99,8 +99,7 @@ pub fn set(
             if set_at_once(&bulk, origin, context, front)? {
                 return Ok(());
             }
-            let Bulk { rows: select, set } = bulk;
-            return set_rows(&select, &set.unwrap_or_default(), span_of(assignments), origin, context, front);
+            return set_rows(&bulk, span_of(assignments), origin, context, front);
         }
     };
     if own && !values.iter().all(|(at, _)| is_exact(&entity.columns[*at].data_type)) {
@@ -173,39 +172,89 @@ fn staged_of(mark: char, rows: usize, told: &str, id: EntityId, total: usize, co
     format!("{mark} staged: {rows} of {of}{told}{}", tally(context))
 }
 
-/// `set MODEL where ...` as a change for each row.
-fn set_rows(
+/// Reads the rows of a bulk change, one at a time, with only these columns where not all are needed: others are NULL.
+fn each_row(
     select: &Select,
-    values: &[(usize, Value)],
-    span: Span,
-    origin: Origin<'_>,
+    only: Option<&[usize]>,
     context: &mut Context,
-    front: &mut dyn Front,
+    each: &mut dyn FnMut(&[Value]) -> Result<()>,
 ) -> Result<()> {
-    let id = select.from.entity;
+    let mut select = select.clone();
+    let mut row = vec![Value::Null; context.catalog().get(select.from.entity).columns.len()];
+    if let Some(only) = only {
+        select.columns.retain(|output| output.expr.column().is_some_and(|column| only.contains(&column)));
+    }
+    let columns: Vec<usize> = select.columns.iter().filter_map(|output| output.expr.column()).collect();
+    context.session.query(&select, &mut |cells| {
+        for (column, cell) in columns.iter().zip(cells) {
+            row[*column] = cell.to_value();
+        }
+        each(&row)?;
+        Ok(true)
+    })
+}
+
+/// `set MODEL where ...` as a change for each row.
+fn set_rows(bulk: &Bulk, span: Span, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+    let id = bulk.entity();
+    let values = bulk.set.as_deref().unwrap_or_default();
     let catalog = Arc::clone(context.session.catalog());
     let entity = catalog.get(id);
+    // The application's own checks look at the whole record.
+    let needed: Vec<usize> = entity.key.iter().copied().chain(values.iter().map(|(at, _)| *at)).collect();
+    let only = entity.checks.is_empty().then_some(needed.as_slice());
     let (mut changes, mut matched) = (Vec::new(), 0);
-    context.session.query(select, &mut |cells| {
-        let row: Vec<Value> = cells.iter().map(|cell| cell.to_value()).collect();
+    each_row(&bulk.rows, only, context, &mut |row| {
         matched += 1;
-        changes.extend(checked(id, &row, values, span, &catalog)?);
-        Ok(true)
+        changes.extend(checked(id, row, values, span, &catalog)?);
+        Ok(())
     })?;
     if changes.is_empty() {
         return front.notice(Level::Info, &unchanged(id, matched, context));
     }
+    changes.shrink_to_fit();
     let changed = changes.len();
     let total = consequence::total(id, context)?;
     let question = || format!("set {} ({})?", super::read::counted(entity, changed), share(changed, total));
     if !consequence::agreed(changed, changed > 1 && changed == total, question, context, front)? {
         return front.notice(Level::Info, "nothing is staged");
     }
-    context.session.stage(changes, Some(origin.place.clone()))?;
+    context.session.stage_with(changes, None, Some(bulk), Some(origin.place.clone()))?;
     if !front.wants_notices() {
         return Ok(());
     }
     front.notice(Level::Info, &staged_of('~', changed, "", id, total, context))
+}
+
+/// `delete MODEL where ...` as a change for each row, where nothing else goes with them; false where something does.
+fn delete_rows(bulk: &Bulk, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<bool> {
+    if Consequences::of_bulk(bulk, context)?.is_none_or(|consequences| consequences.rows() > 0) {
+        return Ok(false);
+    }
+    let id = bulk.entity();
+    let catalog = Arc::clone(context.session.catalog());
+    let entity = catalog.get(id);
+    let mut changes = Vec::new();
+    each_row(&bulk.rows, None, context, &mut |row| {
+        changes.push(Change::deleting(id, entity, row));
+        Ok(())
+    })?;
+    if changes.is_empty() {
+        front.notice(Level::Info, &format!("no {} to delete", entity.plural))?;
+        return Ok(true);
+    }
+    changes.shrink_to_fit();
+    let (count, total) = (changes.len(), consequence::total(id, context)?);
+    let question = || format!("delete {} ({})?", super::read::counted(entity, count), share(count, total));
+    if !consequence::agreed(count, count > 1 && count == total, question, context, front)? {
+        front.notice(Level::Info, "nothing is staged")?;
+        return Ok(true);
+    }
+    context.session.stage_with(changes, Some(Vec::new()), Some(bulk), Some(origin.place.clone()))?;
+    if front.wants_notices() {
+        front.notice(Level::Info, &staged_of('-', count, " deleted", id, total, context))?;
+    }
+    Ok(true)
 }
 
 /// "3 of 3 rows, the whole table"
@@ -295,7 +344,9 @@ pub fn delete(
         Targeted::Where(select) => {
             let bulk = Bulk { rows: select, set: None };
             // With records of other models it is several statements, each for rows that another names.
-            if with.is_empty() && delete_at_once(&bulk, origin, context, front)? {
+            if with.is_empty()
+                && (delete_at_once(&bulk, origin, context, front)? || delete_rows(&bulk, origin, context, front)?)
+            {
                 return Ok(());
             }
             let mut rows = Vec::new();
@@ -375,7 +426,7 @@ pub fn delete(
         return front.notice(Level::Info, "nothing is staged");
     }
     let effects = tells.then(|| consequences.take_effects());
-    context.session.stage_with(changes, effects, Some(origin.place.clone()))?;
+    context.session.stage_with(changes, effects, None, Some(origin.place.clone()))?;
     let tally = if front.wants_notices() { tally(context) } else { String::new() };
     let text = if many {
         staged_of('-', count, &format!(" deleted{with}{told}"), id, total, context)

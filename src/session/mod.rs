@@ -57,7 +57,7 @@ const SHAPES: usize = 16;
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many changes a script collects before it sends them.
-const PENDING: usize = 4_000;
+const PENDING: usize = 10_000;
 
 /// Whether a transaction stays open while changes are staged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::rc::Rc;
 const SINGLE: usize = 8;
 
 /// How many keys are asked for at once at most.
-const KEYS: usize = 1_000;
+const KEYS: usize = 4_000;
 
 /// Where keys for new records come from.
 #[derive(Debug)]

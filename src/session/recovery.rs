@@ -9,9 +9,9 @@ use crate::model::{Catalog, EntityId, Value};
 use crate::store::Named;
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result, files};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use std::fs::File;
-use std::io::{Seek as _, Write as _};
+use std::io::{BufWriter, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -155,7 +155,7 @@ impl Keeper {
         if entries.is_empty() {
             return Ok(());
         }
-        self.write(lines(entries, catalog).as_bytes())
+        self.write(|out| lines(entries, catalog, out))
     }
 
     /// Says that a COMMIT is about to be sent: for all changes, or those of some tables. Whether it arrived must be looked
@@ -164,7 +164,7 @@ impl Keeper {
     /// # Errors
     /// `Io`
     pub fn committing(&mut self, named: &Named, only: &[EntityId], catalog: &Catalog) -> Result<()> {
-        self.write(committing(named, only, catalog).as_bytes())
+        self.write(|out| out.write_all(committing(named, only, catalog).as_bytes()))
     }
 
     /// Puts a journal in place of what is there whose COMMIT was sent.
@@ -178,15 +178,19 @@ impl Keeper {
         only: &[EntityId],
         catalog: &Catalog,
     ) -> Result<()> {
-        self.replace(&(lines(entries, catalog) + &committing(named, only, catalog)))
+        self.replace(|out| {
+            lines(entries, catalog, out)?;
+            out.write_all(committing(named, only, catalog).as_bytes())
+        })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self
-            .file
-            .seek(std::io::SeekFrom::End(0))
-            .and_then(|_| self.file.write_all(bytes))
-            .and_then(|()| self.file.sync_data());
+    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+        let written = self.file.seek(std::io::SeekFrom::End(0)).and_then(|end| {
+            buffered(&self.file, write).inspect_err(|_| {
+                // Half a line would spoil the next one; where not even that can be done, it is damaged as it is.
+                let _ = self.file.set_len(end);
+            })
+        });
         written.map_err(|cause| failed(&self.path, &cause))
     }
 
@@ -195,16 +199,14 @@ impl Keeper {
     /// # Errors
     /// `Io`
     pub fn rewrite(&mut self, entries: &[Entry], catalog: &Catalog) -> Result<()> {
-        self.replace(&lines(entries, catalog))
+        self.replace(|out| lines(entries, catalog, out))
     }
 
-    fn replace(&mut self, text: &str) -> Result<()> {
+    fn replace(&mut self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
         // In a new file that takes the old one's name, so that a crash leaves one or the other.
         let replaced = || -> std::io::Result<File> {
             let new = files::Replacement::of(&self.path)?;
-            let mut file = new.handle()?;
-            file.write_all(text.as_bytes())?;
-            file.sync_data()?;
+            buffered(&new.handle()?, write)?;
             new.take_place()
         };
         self.file = replaced().map_err(|cause| failed(&self.path, &cause))?;
@@ -220,14 +222,18 @@ impl Keeper {
     }
 }
 
-/// Entries as they are kept, a line each.
-fn lines(entries: &[Entry], catalog: &Catalog) -> String {
-    let mut text = String::new();
-    for entry in entries {
-        text.push_str(&to_json(entry, catalog).to_string());
-        text.push('\n');
-    }
-    text
+/// Writes something to a file as one, and has it on disk.
+fn buffered(file: &File, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    write(&mut out)?;
+    out.flush()?;
+    file.sync_data()
+}
+
+/// Writes entries as they are kept, a line each.
+fn lines(entries: &[Entry], catalog: &Catalog, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut lines = Lines { out, catalog };
+    entries.iter().try_for_each(|entry| lines.entry(entry))
 }
 
 /// The line that precedes a COMMIT.
@@ -303,18 +309,6 @@ impl Left {
     }
 }
 
-fn value_to_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => json!(value),
-        Value::Int(value) => json!(value),
-        // As text: JSON has no infinity, and a double's shortest spelling reads back exactly.
-        Value::Float(value) => json!({ "float": value.to_string() }),
-        Value::Text(value) => json!(value),
-        Value::Bytes(bytes) => json!({ "bytes": bytes }),
-    }
-}
-
 fn value_from_json(json: &Json) -> Option<Value> {
     Some(match json {
         Json::Null => Value::Null,
@@ -333,51 +327,112 @@ fn value_from_json(json: &Json) -> Option<Value> {
     })
 }
 
-fn pairs<'v>(entity: EntityId, values: impl Iterator<Item = (usize, &'v Value)>, catalog: &Catalog) -> Json {
-    let columns = &catalog.get(entity).columns;
-    let mut map = Map::new();
-    for (at, value) in values {
-        // A secret is named, but not kept.
-        let kept =
-            if columns[at].masked && !value.is_null() { json!({ "masked": true }) } else { value_to_json(value) };
-        map.insert(columns[at].name.clone(), kept);
-    }
-    Json::Object(map)
+/// Writes entries as they are kept, a line each. Piece by piece: an entry may have a change for each of a million rows.
+struct Lines<'o> {
+    out: &'o mut dyn Write,
+    catalog: &'o Catalog,
 }
 
-fn to_json(entry: &Entry, catalog: &Catalog) -> Json {
-    let changes: Vec<Json> = entry
-        .changes
-        .iter()
-        .map(|change| {
-            let entity = change.entity();
-            let table = catalog.get(entity).qualified();
-            let listed =
-                |values: &[(usize, Value)]| pairs(entity, values.iter().map(|(at, value)| (*at, value)), catalog);
-            let key = |key: &[Value]| key.iter().map(value_to_json).collect::<Vec<_>>();
-            match change {
-                Change::Insert { columns, values, given, row, .. } => {
-                    let row = row.as_ref().map(|row| pairs(entity, row.iter().enumerate(), catalog));
-                    let values = pairs(entity, columns.iter().copied().zip(values), catalog);
-                    json!({ "add": table, "values": values, "given": given, "row": row })
-                }
-                Change::Update { key: row, set, base, .. } => {
-                    json!({ "set": table, "key": key(row), "values": listed(set), "base": listed(base) })
-                }
-                Change::Delete { key: row, base, .. } => {
-                    json!({ "delete": table, "key": key(row), "base": listed(base) })
-                }
-            }
-        })
-        .collect();
-    if let Some(sql) = entry.sql() {
-        return json!({ "number": entry.number, "changes": [], "sql": sql.as_ref() });
+impl Lines<'_> {
+    fn entry(&mut self, entry: &Entry) -> std::io::Result<()> {
+        write!(self.out, r#"{{"number":{}"#, entry.number)?;
+        if let Some(place) = &entry.place {
+            self.out.write_all(br#","source":"#)?;
+            self.text(&place.source)?;
+            write!(self.out, r#","line":{}"#, place.line)?;
+        }
+        if let Some(sql) = entry.sql() {
+            self.out.write_all(br#","sql":"#)?;
+            self.text(sql)?;
+        }
+        self.out.write_all(br#","changes":["#)?;
+        for (at, change) in entry.changes.iter().enumerate() {
+            self.out.write_all(if at == 0 { b"{" } else { b",{" })?;
+            self.change(change)?;
+            self.out.write_all(b"}")?;
+        }
+        self.out.write_all(b"]}\n")
     }
-    match &entry.place {
-        Some(place) => json!({
-            "number": entry.number, "source": place.source.as_ref(), "line": place.line, "changes": changes,
-        }),
-        None => json!({ "number": entry.number, "changes": changes }),
+
+    fn change(&mut self, change: &Change) -> std::io::Result<()> {
+        let (entity, catalog) = (change.entity(), self.catalog);
+        let verb = match change {
+            Change::Insert { .. } => "add",
+            Change::Update { .. } => "set",
+            Change::Delete { .. } => "delete",
+        };
+        write!(self.out, r#""{verb}":"#)?;
+        self.text(&catalog.get(entity).qualified())?;
+        match change {
+            Change::Insert { columns, values, given, row, .. } => {
+                self.pairs("values", entity, columns.iter().copied().zip(values))?;
+                write!(self.out, r#","given":{given}"#)?;
+                if let Some(row) = row {
+                    self.pairs("row", entity, row.iter().enumerate())?;
+                }
+                Ok(())
+            }
+            Change::Update { key, set, base, .. } => {
+                self.key(key)?;
+                self.pairs("values", entity, set.iter().map(|(at, value)| (*at, value)))?;
+                self.pairs("base", entity, base.iter().map(|(at, value)| (*at, value)))
+            }
+            Change::Delete { key, base, .. } => {
+                self.key(key)?;
+                self.pairs("base", entity, base.iter().map(|(at, value)| (*at, value)))
+            }
+        }
+    }
+
+    fn key(&mut self, key: &[Value]) -> std::io::Result<()> {
+        self.out.write_all(br#","key":["#)?;
+        for (at, value) in key.iter().enumerate() {
+            self.out.write_all(if at == 0 { b"" } else { b"," })?;
+            self.value(value)?;
+        }
+        self.out.write_all(b"]")
+    }
+
+    fn pairs<'v>(
+        &mut self,
+        name: &str,
+        entity: EntityId,
+        values: impl Iterator<Item = (usize, &'v Value)>,
+    ) -> std::io::Result<()> {
+        let columns = &self.catalog.get(entity).columns;
+        write!(self.out, r#","{name}":{{"#)?;
+        for (index, (at, value)) in values.enumerate() {
+            self.out.write_all(if index == 0 { b"" } else { b"," })?;
+            self.text(&columns[at].name)?;
+            self.out.write_all(b":")?;
+            // A secret is named, but not kept.
+            if columns[at].masked && !value.is_null() {
+                self.out.write_all(br#"{"masked":true}"#)?;
+            } else {
+                self.value(value)?;
+            }
+        }
+        self.out.write_all(b"}")
+    }
+
+    fn value(&mut self, value: &Value) -> std::io::Result<()> {
+        match value {
+            Value::Null => self.out.write_all(b"null"),
+            Value::Bool(value) => write!(self.out, "{value}"),
+            Value::Int(value) => write!(self.out, "{value}"),
+            // As text: JSON has no infinity, and a double's shortest spelling reads back exactly.
+            Value::Float(value) => write!(self.out, r#"{{"float":"{value}"}}"#),
+            Value::Text(text) => self.text(text),
+            Value::Bytes(bytes) => {
+                self.out.write_all(br#"{"bytes":"#)?;
+                serde_json::to_writer(&mut *self.out, bytes)?;
+                self.out.write_all(b"}")
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> std::io::Result<()> {
+        Ok(serde_json::to_writer(&mut *self.out, text)?)
     }
 }
 

@@ -21,7 +21,7 @@ const ROWS: usize = 10_000;
 const FEW: usize = 8;
 
 /// How many records one query asks for.
-const TOGETHER: usize = 1_000;
+const TOGETHER: usize = 4_000;
 
 /// Where the values of a known record are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

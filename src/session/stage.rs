@@ -1,12 +1,13 @@
 //! Staging: a change is checked by the database, undone there, and kept in the journal.
 
+use super::flush::is_objection;
 use super::journal::{Change, Entry};
 use super::net::net;
 use super::seen::is_exact;
 use super::touch::needed;
 use super::{Applied, Mode, PENDING, Patience, Session, recovery};
 use crate::model::{Catalog, Value};
-use crate::plan::query::{Insert, Statement};
+use crate::plan::query::{Bulk, Insert, Statement};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::rc::Rc;
@@ -29,10 +30,11 @@ impl Session {
     /// What the database objects to; nothing is staged then.
     #[doc(hidden)]
     pub fn stage(&mut self, changes: Vec<Change>, place: Option<Place>) -> Result<&Entry> {
-        self.stage_with(changes, None, place)
+        self.stage_with(changes, None, None, place)
     }
 
-    /// [`Session::stage`], with what the database will do because of the changes, where that is known.
+    /// [`Session::stage`], with what the database will do because of the changes, where that is known; and with the one
+    /// statement that they are together, where there is one.
     ///
     /// # Errors
     /// As there.
@@ -40,6 +42,7 @@ impl Session {
         &mut self,
         changes: Vec<Change>,
         effects: Option<Vec<Change>>,
+        bulk: Option<&Bulk>,
         place: Option<Place>,
     ) -> Result<&Entry> {
         self.certain()?;
@@ -51,7 +54,11 @@ impl Session {
         let mut sent = self.mode == Mode::Held;
         match self.mode {
             Mode::Prompt if self.is_together() => self.number_apart(&mut entry.changes, false)?,
-            Mode::Prompt => self.try_alone(&mut entry.changes)?,
+            Mode::Prompt => {
+                if !self.try_bulk(bulk, entry.changes.len())? {
+                    self.try_alone(&mut entry.changes)?;
+                }
+            }
             Mode::Held => self.try_held(&mut entry.changes)?,
             Mode::Script => {
                 if self.journal.len() - self.flushed() >= PENDING {
@@ -81,6 +88,24 @@ impl Session {
             self.applied = Applied::UpTo(self.journal.len());
         }
         self.journal.entries().last().ok_or_else(|| Error::new(ErrorKind::Database, "the journal is empty"))
+    }
+
+    /// Tries many changes out as the one statement that they are, in a transaction that is rolled back; false where they
+    /// are to be tried one by one: something else is staged, the database objects to one of them, or other rows are meant
+    /// by now.
+    fn try_bulk(&mut self, bulk: Option<&Bulk>, changes: usize) -> Result<bool> {
+        let Some(bulk) = bulk.filter(|_| self.journal.is_empty()) else { return Ok(false) };
+        let tried = self.begin_trial().and_then(|()| self.send_bulk(bulk));
+        self.end()?;
+        match tried {
+            Ok(rows) => Ok(rows == changes),
+            Err(error) if error.kind == ErrorKind::Busy => {
+                self.warnings.push(self.not_checked());
+                Ok(true)
+            }
+            Err(error) if is_objection(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tries changes out in a transaction that is rolled back. A lock that is not to be had in time is no objection.

@@ -130,26 +130,23 @@ impl<'a> Touches<'a> {
         let catalog = self.catalog;
         let model = catalog.get(id);
         let table = self.tables.entry(id).or_insert_with(|| Table::of(id, catalog));
-        let known = |values: &'_ [(usize, Value)], column: usize| {
-            values.iter().find(|(at, _)| *at == column).map(|(_, value)| value.clone())
-        };
+        fn known(values: &[(usize, Value)], column: usize) -> Option<&Value> {
+            values.iter().find(|(at, _)| *at == column).map(|(_, value)| value)
+        }
         // The values before and after, as far as they are known; and whether the record comes or goes.
         let (before, after): (Values<'_>, Values<'_>) = match change {
-            Change::Insert { columns, values, .. } => (
-                None,
-                Some(Box::new(|column| columns.iter().position(|at| *at == column).map(|at| values[at].clone()))),
-            ),
+            Change::Insert { columns, values, .. } => {
+                (None, Some(Box::new(|column| columns.iter().position(|at| *at == column).map(|at| &values[at]))))
+            }
             Change::Update { key, set, base, .. } => {
-                let keyed =
-                    move |column: usize| model.key.iter().position(|at| *at == column).map(|at| key[at].clone());
+                let keyed = move |column: usize| model.key.iter().position(|at| *at == column).map(|at| &key[at]);
                 (
                     Some(Box::new(move |column| known(base, column).or_else(|| keyed(column)))),
                     Some(Box::new(move |column| known(set, column).or_else(|| keyed(column)))),
                 )
             }
             Change::Delete { key, base, .. } => {
-                let keyed =
-                    move |column: usize| model.key.iter().position(|at| *at == column).map(|at| key[at].clone());
+                let keyed = move |column: usize| model.key.iter().position(|at| *at == column).map(|at| &key[at]);
                 (Some(Box::new(move |column| known(base, column).or_else(|| keyed(column)))), None)
             }
         };
@@ -158,7 +155,7 @@ impl<'a> Touches<'a> {
             (of.0, columns).hash(&mut hasher);
             for column in own {
                 let value = value.as_ref()?(*column).filter(|value| !value.is_null())?;
-                hash_value(&value, &model.columns[*column].data_type, &mut hasher);
+                hash_value(value, &model.columns[*column].data_type, &mut hasher);
             }
             Some(hasher.finish())
         };
@@ -219,7 +216,7 @@ impl<'a> Touches<'a> {
     }
 }
 
-type Values<'v> = Option<Box<dyn Fn(usize) -> Option<Value> + 'v>>;
+type Values<'v> = Option<Box<dyn Fn(usize) -> Option<&'v Value> + 'v>>;
 
 /// Whether an insert leaves its key to the database.
 #[must_use]

@@ -40,7 +40,7 @@ impl<'r> Script<'r> {
     /// A script with the name that errors show.
     pub fn new(name: &str, reader: impl Read + 'r) -> Self {
         Self {
-            reader: BufReader::with_capacity(1 << 16, Box::new(reader)),
+            reader: BufReader::with_capacity(1 << 18, Box::new(reader)),
             name: name.into(),
             buffer: Vec::new(),
             start: 0,

@@ -417,10 +417,11 @@ impl Store for PgStore {
         use diesel::sql_types::{BigInt, Nullable, Text};
         let model = catalog.get(entity);
         let Some(key) = model.numbered_key() else { return Ok(Vec::new()) };
-        // A table without a sequence of its own gives NULL, and so no rows.
+        // A table without a sequence of its own gives NULL, and so no rows. OFFSET keeps the planner from looking for the
+        // sequence once for each number.
         let query = diesel::sql_query(
             "SELECT pg_catalog.nextval(sequence) AS number FROM (SELECT pg_catalog.pg_get_serial_sequence(\
-             pg_catalog.format('%I.%I', coalesce($1, pg_catalog.current_schema()), $2), $3)::pg_catalog.regclass AS sequence) \
+             pg_catalog.format('%I.%I', coalesce($1, pg_catalog.current_schema()), $2), $3)::pg_catalog.regclass AS sequence OFFSET 0) \
              AS own, pg_catalog.generate_series(1, $4) WHERE sequence IS NOT NULL",
         )
         .bind::<Nullable<Text>, _>(&model.schema)

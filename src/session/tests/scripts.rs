@@ -26,13 +26,13 @@ fn a_script_sends_in_sets() {
 /// What is collected has a bound, so that a script of any length needs no more memory for what it has sent.
 #[test]
 fn a_long_script_sends_every_few_thousand_changes() {
-    let mut world = World::script(Like::Postgres, 9_000);
-    for n in 1..=9_000 {
+    let mut world = World::script(Like::Postgres, 23_000);
+    for n in 1..=23_000 {
         let change = world.age(n, -n);
         world.session.stage(vec![change], None).unwrap();
     }
     world.session.commit().unwrap();
-    assert_eq!(world.changes(), ["update users 4000", "update users 4000", "update users 1000"]);
+    assert_eq!(world.changes(), ["update users 10000", "update users 10000", "update users 3000"]);
 }
 
 #[test]
