@@ -156,7 +156,12 @@ impl Dump {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!("'\\x{hex}'::bytea")
             }
-            Value::Float(number) if !number.is_finite() && postgres => format!("'{number}'::float8"),
+            // A bare -0 is a decimal, which has no sign.
+            Value::Float(number)
+                if postgres && (!number.is_finite() || (*number == 0.0 && number.is_sign_negative())) =>
+            {
+                format!("'{value}'::float8")
+            }
             Value::Float(_) => self.spelled(value),
             other => other.to_string(),
         }

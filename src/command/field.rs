@@ -39,7 +39,7 @@ impl Field {
 }
 
 fn may_be_empty(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Text(_) | DataType::Any | DataType::Bytes | DataType::Other(_))
+    matches!(data_type, DataType::Text(_) | DataType::Any | DataType::Bytes | DataType::Other(_) | DataType::Opaque(_))
 }
 
 fn from_json(spelled: &str, data_type: &DataType) -> Value {

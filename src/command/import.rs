@@ -4,7 +4,7 @@ use super::field::Field;
 use super::rows::{self, FileRow};
 use super::{Context, Front};
 use crate::language::ast::Name;
-use crate::model::{Catalog, Column, ColumnDefault, Entity, EntityId, MASK, Relationship, Value};
+use crate::model::{Catalog, Column, ColumnDefault, DataType, Entity, EntityId, MASK, Relationship, Value};
 use crate::outcome::Level;
 use crate::plan::query::{Alias, ColumnRef, Expr, Insert, Select, Statement, Update};
 use crate::plan::{self};
@@ -387,7 +387,7 @@ impl Importer {
             model.validate_change(old, &row).map_err(|error| self.at(line, error))?;
             let (set, base): (Vec<_>, Vec<_>) = row
                 .into_iter()
-                .filter(|(at, value)| !model.key.contains(at) && old[*at] != *value)
+                .filter(|(at, value)| !model.key.contains(at) && !is_same(&model.columns[*at], &old[*at], value))
                 .map(|(at, value)| ((at, value), (at, old[at].clone())))
                 .unzip();
             if set.is_empty() {
@@ -518,6 +518,16 @@ fn slot(catalog: &Catalog, entity: EntityId, name: &str) -> Result<Slot> {
         _ => Err(plan::lacking(model, "field", name, model.member_names())
             .hint("--columns a,b names the columns of the file")),
     }
+}
+
+/// Whether a file's value is the one that is there, by whatever spelling: a time with or without zeros at its end, a decimal
+/// with or without quotes.
+fn is_same(column: &Column, old: &Value, new: &Value) -> bool {
+    let one = |value: &Value| match (&column.data_type, value) {
+        (DataType::Numeric, Value::Int(_) | Value::Float(_)) => Value::Text(value.to_string()),
+        (data_type, value) => data_type.fit(value.clone()).unwrap_or_else(|_| value.clone()),
+    };
+    old == new || one(old) == one(new)
 }
 
 fn spelled(target: &[usize], row: &[(usize, Value)]) -> String {

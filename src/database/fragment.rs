@@ -56,8 +56,11 @@ pub trait Dialect: Backend {
     /// Whether NULLs sort before all values in ascending order.
     const NULLS_FIRST: bool;
 
-    /// What behind an expression makes it text.
-    const AS_TEXT: &'static str;
+    /// What before and behind a value of a type makes it the text that people know it by.
+    fn spelled(data_type: &DataType) -> (&'static str, &'static str);
+
+    /// Whether blanks at the end of a text of this type mean nothing where it is compared with other texts.
+    fn is_padded(data_type: &DataType) -> bool;
 
     /// What an INSERT says before VALUES to give a key to an identity column that is always generated.
     const OVERRIDING: &'static str;
@@ -77,8 +80,11 @@ pub trait Dialect: Backend {
     /// Whether a result may have columns of this type as they are; others are cast to text.
     fn is_native(data_type: &DataType) -> bool;
 
-    /// Whether values of this type can be compared; others are compared as text.
+    /// Whether what was read of this type is compared as it is; otherwise as text, which is exact.
     fn is_comparable(data_type: &DataType) -> bool;
+
+    /// Whether this type has an equality to go by; other values are equal where their texts are.
+    fn has_equality(data_type: &DataType) -> bool;
 }
 
 /// A statement on its way to Diesel.
@@ -211,13 +217,25 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         self.out.push_identifier(&self.catalog.get(entity).columns[column].name)
     }
 
+    /// Behind a column that is compared: of a domain, the type that it is made of. An enumeration's operators do not take
+    /// a domain of it.
+    fn based(&mut self, entity: crate::model::EntityId, column: usize) {
+        if let Some(base) = self.catalog.get(entity).columns[column].base() {
+            self.out.push_sql("::");
+            self.out.push_sql(base);
+        }
+    }
+
     fn column(&mut self, column: ColumnRef) -> QueryResult<()> {
         if self.is_pair(column) {
-            return self.either(column);
+            self.either(column)?;
+        } else {
+            self.alias(column.alias);
+            self.out.push_sql(".");
+            self.name(column.entity, column.column)?;
         }
-        self.alias(column.alias);
-        self.out.push_sql(".");
-        self.name(column.entity, column.column)
+        self.based(column.entity, column.column);
+        Ok(())
     }
 
     /// FROM, of all or some rows of the first table; `whole` is the query that it belongs to, where it is no subquery.
@@ -257,10 +275,14 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             if index > 0 {
                 self.out.push_sql(", ");
             }
-            self.expr(&output.expr)?;
-            if !DB::is_native(&output.column.data_type) {
-                self.out.push_sql(DB::AS_TEXT);
+            if DB::is_native(&output.column.data_type) {
+                self.expr(&output.expr)?;
+                continue;
             }
+            let (before, behind) = DB::spelled(&output.column.data_type);
+            self.out.push_sql(before);
+            self.expr(&output.expr)?;
+            self.out.push_sql(behind);
         }
         self.from(&select.from, Part::All, Some(select))?;
         self.filter(select)?;
@@ -361,6 +383,14 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                     // One statement for each length would crowd the cache of prepared ones.
                     self.out.unsafe_to_cache_prepared();
                 }
+                if DB::BY_OPERATORS && !self.is_one_value(value) {
+                    for (index, item) in items.iter().enumerate() {
+                        self.out.push_sql(if index == 0 { "(" } else { " OR " });
+                        self.compare(value, " = ", item)?;
+                    }
+                    self.out.push_sql(")");
+                    return Ok(());
+                }
                 self.expr(value)?;
                 let own = self.is_own(value) && items.iter().all(|item| self.is_own(item));
                 let by_operator = DB::BY_OPERATORS && own;
@@ -438,14 +468,19 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             Expr::Column(column) => Some(&catalog.get(column.entity).columns[column.column].data_type),
             _ => None,
         };
-        if let (Some(one), Some(two)) = (data_type(left), data_type(right)) {
-            let text = |data_type: &DataType| data_type.family() == Family::Text;
-            let varies = std::mem::discriminant(one) != std::mem::discriminant(two) || !DB::is_comparable(one);
-            if text(one) && text(two) && varies {
-                self.as_text(left)?;
-                self.operator(symbol, true);
-                return self.as_text(right);
+        let varies = match (data_type(left), data_type(right)) {
+            (Some(one), Some(two)) => {
+                let text = |data_type: &DataType| data_type.family() == Family::Text;
+                let limits = matches!((one, two), (DataType::Text(_), DataType::Text(_)));
+                DB::BY_OPERATORS && text(one) && text(two) && one != two && !limits
             }
+            _ => false,
+        };
+        let by_text = matches!(symbol, " = " | " <> ") && !(self.has_equality(left) && self.has_equality(right));
+        if varies || by_text {
+            self.as_text(left)?;
+            self.operator(symbol, true);
+            return self.as_text(right);
         }
         self.beside(right, left)?;
         let own = self.is_own(left) && self.is_own(right);
@@ -506,8 +541,32 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         DB::is_own(&self.catalog.get(column.entity).columns[column.column].data_type)
     }
 
+    /// Whether a value's type has an equality to go by.
+    fn has_equality(&self, expr: &Expr) -> bool {
+        self.type_of(expr).is_none_or(DB::has_equality)
+    }
+
+    /// Whether values of an expression can be elements of an array: an array of arrays would be taken apart.
+    fn is_one_value(&self, expr: &Expr) -> bool {
+        self.has_equality(expr)
+            && !matches!(self.type_of(expr), Some(DataType::Other(name)) if name.ends_with(']') || name.ends_with("vector"))
+    }
+
+    fn type_of<'t>(&'t self, expr: &'t Expr) -> Option<&'t DataType> {
+        match expr {
+            Expr::Column(column) => Some(&self.catalog.get(column.entity).columns[column.column].data_type),
+            Expr::Value(_, data_type) => Some(data_type),
+            _ => None,
+        }
+    }
+
     /// Whether two values are the same, NULL and NULL included; never NULL itself.
     fn same(&mut self, left: &'b Expr, right: &'b Expr) -> QueryResult<()> {
+        if !(self.has_equality(left) && self.has_equality(right)) {
+            self.as_text(left)?;
+            self.out.push_sql(DB::SAME.unwrap_or(" IS NOT DISTINCT FROM "));
+            return self.as_text(right);
+        }
         let own = self.is_own(left) && self.is_own(right);
         if let Some(word) = DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
             self.expr(left)?;
@@ -567,12 +626,20 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
 
     /// An expression as text.
     fn as_text(&mut self, expr: &'b Expr) -> QueryResult<()> {
+        let catalog = self.catalog;
+        let (before, behind) = match expr {
+            Expr::Column(column) => match &catalog.get(column.entity).columns[column.column].data_type {
+                DataType::Text(_) => ("", ""),
+                padded if DB::is_padded(padded) => DB::spelled(&DataType::Text(None)),
+                data_type => DB::spelled(data_type),
+            },
+            // A value of a type of its own, in that type's one spelling.
+            Expr::Value(_, data_type) if !DB::has_equality(data_type) => DB::spelled(data_type),
+            _ => ("", ""),
+        };
+        self.out.push_sql(before);
         self.expr(expr)?;
-        if let Expr::Column(column) = expr
-            && !matches!(self.catalog.get(column.entity).columns[column.column].data_type, DataType::Text(_))
-        {
-            self.out.push_sql(DB::AS_TEXT);
-        }
+        self.out.push_sql(behind);
         Ok(())
     }
 
@@ -673,10 +740,11 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     fn returning(&mut self, insert: &'b Insert<'_>) -> QueryResult<()> {
         for (index, column) in insert.returning.iter().enumerate() {
             self.out.push_sql(if index == 0 { " RETURNING " } else { ", " });
+            let data_type = &self.catalog.get(insert.entity).columns[*column].data_type;
+            let (before, behind) = if DB::is_native(data_type) { ("", "") } else { DB::spelled(data_type) };
+            self.out.push_sql(before);
             self.name(insert.entity, *column)?;
-            if !DB::is_native(&self.catalog.get(insert.entity).columns[*column].data_type) {
-                self.out.push_sql(DB::AS_TEXT);
-            }
+            self.out.push_sql(behind);
         }
         Ok(())
     }
@@ -689,6 +757,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(" AND ");
             }
             self.name(entity, *column)?;
+            self.based(entity, *column);
             let data_type = &known.columns[*column].data_type;
             self.operator(" = ", DB::is_own(data_type));
             DB::bind(&mut self.out, value, data_type)?;
@@ -704,11 +773,11 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
                 self.out.push_sql(")");
                 continue;
             }
-            self.name(entity, *column)?;
             let comparable = DB::is_comparable(data_type);
-            if !comparable {
-                self.out.push_sql(DB::AS_TEXT);
-            }
+            let (before, behind) = if comparable { ("", "") } else { DB::spelled(data_type) };
+            self.out.push_sql(before);
+            self.name(entity, *column)?;
+            self.out.push_sql(behind);
             let own = !comparable || DB::is_own(data_type);
             match DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
                 Some(word) => self.out.push_sql(word),

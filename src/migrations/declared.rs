@@ -352,7 +352,7 @@ fn type_name(data_type: &DataType, dialect: Dialect) -> String {
         DataType::Time => "TIME".into(),
         DataType::Json => if sqlite { "JSON" } else { "JSONB" }.into(),
         DataType::Uuid => "UUID".into(),
-        DataType::Other(name) => name.clone(),
+        DataType::Other(name) | DataType::Opaque(name) => name.clone(),
         DataType::Any => String::new(),
     }
 }

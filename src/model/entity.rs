@@ -72,6 +72,15 @@ impl Column {
         }
     }
 
+    /// The type that its domain is made of, where that travels by its name.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        match &self.data_type {
+            DataType::Other(name) if !self.declared.is_empty() && self.declared != *name => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether its values are hidden now.
     #[must_use]
     pub const fn is_hidden(&self) -> bool {

@@ -45,7 +45,7 @@ pub fn names_secret(name: &str) -> bool {
 fn holds_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Text(_) | DataType::Bytes | DataType::Any | DataType::Json | DataType::Uuid => true,
-        DataType::Other(name) => {
+        DataType::Other(name) | DataType::Opaque(name) => {
             ["character", "text", "citext", "bytea", "json", "uuid"].iter().any(|known| name.starts_with(known))
         }
         _ => false,

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 ///
 /// Dates, times, decimals, uuids and all types without a variant of their own travel as text in the database's own
 /// spelling; the column's [`DataType`] says how that text is checked and bound.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Value {
     /// SQL NULL.
     Null,
@@ -37,6 +37,21 @@ pub enum Cell<'a> {
     Text(&'a str),
     /// Bytes.
     Bytes(&'a [u8]),
+}
+
+/// Whether one may stand for the other: unlike as numbers, `NaN` is itself, and -0 is not 0.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(one), Self::Bool(two)) => one == two,
+            (Self::Int(one), Self::Int(two)) => one == two,
+            (Self::Float(one), Self::Float(two)) => one.total_cmp(two).is_eq() || (one.is_nan() && two.is_nan()),
+            (Self::Text(one), Self::Text(two)) => one == two,
+            (Self::Bytes(one), Self::Bytes(two)) => one == two,
+            _ => false,
+        }
+    }
 }
 
 impl Value {
@@ -150,6 +165,9 @@ pub enum DataType {
     Uuid,
     /// Any other type by its SQL name; travels as text with a cast.
     Other(String),
+    /// A type by its SQL name whose values the database has no order for, such as `point` or `xml`; travels as text, and
+    /// is equal where its text is.
+    Opaque(String),
     /// A column that declares no type (SQLite) or an expression of unknown type: a value keeps the type it has.
     Any,
 }
@@ -193,7 +211,7 @@ impl DataType {
             Self::Time => "time".into(),
             Self::Json => "json".into(),
             Self::Uuid => "uuid".into(),
-            Self::Other(name) => name.clone(),
+            Self::Other(name) | Self::Opaque(name) => name.clone(),
             Self::Any => "any".into(),
         }
     }
@@ -242,6 +260,7 @@ impl DataType {
             (Self::Float, Value::Int(v)) => Some(Value::Float(v as f64)),
             (Self::Float, Value::Float(v)) => Some(Value::Float(v)),
             (Self::Float, Value::Text(text)) => text.trim().parse().ok().map(Value::Float),
+            (Self::Other(name), value) if name == "real" => return Self::Float.fit(value),
             (Self::Bytes, Value::Bytes(v)) => Some(Value::Bytes(v)),
             (Self::Bytes, Value::Text(v)) => Some(Value::Bytes(bytes(&v).unwrap_or_else(|| v.into_bytes()))),
             (Self::Timestamp, Value::Text(text)) => timestamp(&text).map(Value::Text),
@@ -434,6 +453,14 @@ mod tests {
         assert_eq!(DataType::Text(None).fit(Value::Int(12)).unwrap(), Value::Text("12".into()));
         assert!(DataType::Int(32).fit(Value::Text("twelve".into())).is_err());
         assert!(DataType::Int(16).fit(Value::Int(40_000)).is_err());
+    }
+
+    #[test]
+    fn numbers_are_the_same_where_one_may_stand_for_the_other() {
+        assert_eq!(Value::Float(f64::NAN), Value::Float(-f64::NAN));
+        assert_ne!(Value::Float(0.0), Value::Float(-0.0));
+        assert_eq!(Value::Float(1.5), Value::Float(1.5));
+        assert_eq!(DataType::Other("real".into()).fit(Value::Text("1.5".into())).unwrap(), Value::Float(1.5));
     }
 
     #[test]

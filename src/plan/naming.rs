@@ -111,7 +111,7 @@ fn may_not_be(data_type: &DataType, value: &Value) -> bool {
             let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
             digits != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'-' | b'{' | b'}'))
         }
-        (DataType::Other(_) | DataType::Json | DataType::TimestampTz, _) => true,
+        (DataType::Other(_) | DataType::Opaque(_) | DataType::Json | DataType::TimestampTz, _) => true,
         _ => false,
     }
 }

@@ -48,40 +48,9 @@ pub fn end(order: &mut Vec<Order>, alias: Alias, entity: EntityId, some: bool, c
     behind(order, by(alias, entity, columns));
 }
 
-/// Whether a database can sort by a column. PostgreSQL has types without an order, such as json and point; of those that
-/// travel by their name the ones with an order are known here.
-fn is_ordered(column: &Column) -> bool {
-    const KNOWN: [&str; 17] = [
-        "real",
-        "interval",
-        "money",
-        "jsonb",
-        "inet",
-        "cidr",
-        "macaddr",
-        "macaddr8",
-        "citext",
-        "oid",
-        "pg_lsn",
-        "int4range",
-        "int8range",
-        "numrange",
-        "daterange",
-        "tsrange",
-        "tstzrange",
-    ];
-    match &column.data_type {
-        DataType::Json => false,
-        DataType::Other(name) => {
-            let of_what = name.strip_suffix("[]").unwrap_or(name);
-            let built_in =
-                ["character", "bit", "time", "integer", "bigint", "smallint", "boolean", "text", "numeric", "date"];
-            !column.choices.is_empty()
-                || KNOWN.contains(&of_what)
-                || built_in.iter().any(|prefix| of_what.starts_with(prefix))
-        }
-        _ => true,
-    }
+/// Whether a database can sort by a column. PostgreSQL has types without an order, such as json and point.
+const fn is_ordered(column: &Column) -> bool {
+    !matches!(column.data_type, DataType::Json | DataType::Opaque(_))
 }
 
 #[cfg(test)]
@@ -137,7 +106,7 @@ mod tests {
         let mut table = catalog(&[], vec![index], texts());
         table.0.get_mut(table.1).columns[2].nullable = false;
         assert_eq!(ended(Vec::new(), false, &table), [(2, false)]);
-        let table = catalog(&[], Vec::new(), [DataType::Int(32), DataType::Json, DataType::Other("point".into())]);
+        let table = catalog(&[], Vec::new(), [DataType::Int(32), DataType::Json, DataType::Opaque("point".into())]);
         assert_eq!(ended(Vec::new(), false, &table), []);
         assert_eq!(ended(Vec::new(), true, &table), [(0, false)]);
         let table = catalog(&[], Vec::new(), texts());

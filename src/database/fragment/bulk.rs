@@ -76,7 +76,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
     /// same. Never NULL.
     fn has(&mut self, alias: Alias, entity: EntityId, column: usize, value: &'b Value) -> QueryResult<()> {
         let data_type = &self.catalog.get(entity).columns[column].data_type;
-        let by_value = matches!(data_type, DataType::Bool | DataType::Int(_) | DataType::Float | DataType::Bytes);
+        let by_value = matches!(data_type, DataType::Bool | DataType::Int(_) | DataType::Bytes);
         self.out.push_sql("(");
         self.letter(alias, entity, column, by_value)?;
         match (DB::SAME, value) {
@@ -94,19 +94,24 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         if by_value {
             DB::bind(&mut self.out, value, data_type)?;
         } else {
-            DB::bind(&mut self.out, value, &DataType::Text(None))?;
-            self.out.push_sql(DB::AS_TEXT);
+            let text = DataType::Text(None);
+            DB::bind(&mut self.out, value, &text)?;
+            self.out.push_sql(DB::spelled(&text).1);
         }
         self.out.push_sql(")");
         Ok(())
     }
 
     fn letter(&mut self, alias: Alias, entity: EntityId, column: usize, by_value: bool) -> QueryResult<()> {
+        let catalog = self.catalog;
+        let data_type = &catalog.get(entity).columns[column].data_type;
+        let (before, behind) = if by_value { ("", "") } else { DB::spelled(data_type) };
+        self.out.push_sql(before);
         self.alias(alias);
         self.out.push_sql(".");
         self.name(entity, column)?;
+        self.out.push_sql(behind);
         if !by_value {
-            self.out.push_sql(DB::AS_TEXT);
             self.out.push_sql(DB::BYTEWISE);
         }
         Ok(())

@@ -155,6 +155,7 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
         for (index, column) in keys.iter().enumerate() {
             self.out.push_sql(if index == 0 { "t0." } else { " AND t0." });
             self.name(entity, *column)?;
+            self.based(entity, *column);
             self.operator(" = ", DB::is_own(&types[index]));
             self.given(index, &types[index]);
         }
@@ -171,20 +172,20 @@ impl<'b, DB: Dialect> Walker<'_, '_, 'b, DB> {
             }
             let text = DataType::Text(None);
             let comparable = DB::is_comparable(data_type);
-            let (as_text, given) = if comparable { ("", data_type) } else { (DB::AS_TEXT, &text) };
+            let ((from, to), given) = if comparable { (("", ""), data_type) } else { (DB::spelled(data_type), &text) };
             let own = !comparable || DB::is_own(data_type);
-            if let Some(word) = DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM ")) {
-                self.out.push_sql(" AND t0.");
-                self.name(entity, *column)?;
-                self.out.push_sql(as_text);
+            let same = DB::SAME.or((!own).then_some(" IS NOT DISTINCT FROM "));
+            // NULL and NULL are the same.
+            self.out.push_sql(if same.is_some() { " AND " } else { " AND (" });
+            self.out.push_sql(from);
+            self.out.push_sql("t0.");
+            self.name(entity, *column)?;
+            self.out.push_sql(to);
+            if let Some(word) = same {
                 self.out.push_sql(word);
                 self.given(before + index, given);
                 continue;
             }
-            // NULL and NULL are the same.
-            self.out.push_sql(" AND (t0.");
-            self.name(entity, *column)?;
-            self.out.push_sql(as_text);
             self.operator(" = ", own);
             self.given(before + index, given);
             self.out.push_sql(" OR t0.");

@@ -57,7 +57,7 @@ fn cast(data_type: &DataType) -> Option<&str> {
         DataType::Numeric => "pg_catalog.numeric",
         DataType::Json => "pg_catalog.json",
         DataType::Uuid => "pg_catalog.uuid",
-        DataType::Other(name) => name,
+        DataType::Other(name) | DataType::Opaque(name) => name,
         _ => return None,
     })
 }
@@ -87,7 +87,6 @@ impl Dialect for Pg {
     const BYTEWISE: &'static str = " COLLATE pg_catalog.\"C\"";
     const BY_OPERATORS: bool = true;
     const NULLS_FIRST: bool = false;
-    const AS_TEXT: &'static str = "::pg_catalog.text";
     const OVERRIDING: &'static str = " OVERRIDING SYSTEM VALUE";
 
     const BY_ARRAYS: bool = true;
@@ -111,7 +110,8 @@ impl Dialect for Pg {
     fn is_own(data_type: &DataType) -> bool {
         match data_type {
             DataType::Other(name) => {
-                name.starts_with("pg_catalog.") || OWN.contains(&name.split('(').next().unwrap_or_default().trim_end())
+                let bare = name.split('(').next().unwrap_or_default().trim_end();
+                name.starts_with("pg_catalog.") || (OWN.contains(&bare) && !name.ends_with(']'))
             }
             _ => true,
         }
@@ -126,12 +126,28 @@ impl Dialect for Pg {
     }
 
     fn is_comparable(data_type: &DataType) -> bool {
-        // json, xml, point and their like have no equality; any other's text is as good as its value.
         match data_type {
-            DataType::Json => false,
+            DataType::Json | DataType::Opaque(_) => false,
             DataType::Other(name) => name == "real",
             _ => true,
         }
+    }
+
+    fn spelled(data_type: &DataType) -> (&'static str, &'static str) {
+        // Two types have a cast to text of their own, which is not what they are shown as.
+        match data_type {
+            DataType::Other(name) if name == "inet" => ("pg_catalog.textin(pg_catalog.inet_out(", "))"),
+            padded if Self::is_padded(padded) => ("pg_catalog.textin(pg_catalog.bpcharout(", "))"),
+            _ => ("", "::pg_catalog.text"),
+        }
+    }
+
+    fn is_padded(data_type: &DataType) -> bool {
+        matches!(data_type, DataType::Other(name) if name.starts_with("character") && !name.ends_with(']'))
+    }
+
+    fn has_equality(data_type: &DataType) -> bool {
+        !matches!(data_type, DataType::Json | DataType::Opaque(_))
     }
 
     fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, data_type: &DataType) -> QueryResult<()> {

@@ -47,6 +47,9 @@ use std::time::{Duration, Instant};
 /// What closes a session to writing.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 
+/// A function that there is not: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+const UNDEFINED_FUNCTION: [u8; 5] = *b"42883";
+
 /// The wait between two tries to reach a server.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -212,6 +215,60 @@ impl PgStore {
         Ok(None)
     }
 
+    /// Gives a query's rows with every column as text; its columns' names are those of its first row.
+    fn stream_as_text(&mut self, sql: &str, sink: &mut dyn RawSink) -> Result<usize> {
+        let query = sql.trim_end_matches([';', ' ', '\n']);
+        let mut names = Names::default();
+        let asked = format!(
+            "SELECT pg_catalog.json_object_keys(f.j) FROM (SELECT pg_catalog.row_to_json(q) AS j FROM ({query}\n) AS q LIMIT 1) AS f"
+        );
+        self.stream(&asked, false, &mut names, &mut 0)?;
+        let mut count = 0;
+        if !names.0.is_empty() {
+            self.stream(&as_text(sql, &names.0), false, sink, &mut count)?;
+        }
+        Ok(count)
+    }
+
+    /// One try of [`Store::attempt`], in a transaction that only reads; whether anything was shown.
+    fn read_alone(
+        &mut self,
+        open: bool,
+        sink: &mut dyn RawSink,
+        work: impl FnOnce(&mut Self, &mut dyn RawSink) -> Result<RawOutcome>,
+    ) -> Result<(Result<RawOutcome>, bool)> {
+        if open {
+            self.savepoint()?;
+            self.batch("SET LOCAL transaction_read_only = on")?;
+        } else {
+            self.batch("BEGIN READ ONLY")?;
+        }
+        // Behind the first query nothing turns a transaction back to writing:
+        // <https://www.postgresql.org/docs/current/sql-set-transaction.html>.
+        self.batch("SELECT 1")?;
+        let mut watched = Watched { sink, begun: false };
+        let done = work(self, &mut watched);
+        let begun = watched.begun;
+        let ended = match (&done, open) {
+            (Ok(_), true) => self.release(),
+            // What was read was read, whether or not the end of it is heard of.
+            (Ok(_), false) => match self.commit() {
+                Err(error) if error.kind == ErrorKind::Connection => return Ok((done, begun)),
+                ended => ended,
+            },
+            (Err(error), _) if error.kind == ErrorKind::Connection => Ok(()),
+            (Err(_), true) => self.back_to_savepoint(),
+            (Err(_), false) => self.rollback(),
+        };
+        if self.read_only && !open {
+            // Settings stay, this one excepted.
+            ended.and_then(|()| self.batch(READ_ONLY))?;
+        } else {
+            ended?;
+        }
+        Ok((done, begun))
+    }
+
     fn has_table(&mut self, name: &str) -> Result<bool> {
         use diesel::sql_types::{Bool, Text};
         let asked = diesel::dsl::sql::<Bool>("pg_catalog.to_regclass(").bind::<Text, _>(name).sql(") IS NOT NULL");
@@ -261,6 +318,31 @@ impl RawSink for Watched<'_> {
     }
 }
 
+/// Keeps the texts of a result's first column.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl RawSink for Names {
+    fn columns(&mut self, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
+        self.0.extend(cells.first().map(ToString::to_string));
+        Ok(true)
+    }
+}
+
+/// The first word of a statement, in small letters.
+fn first_word(sql: &str) -> String {
+    let first = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().next();
+    first.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Whether a statement is a query that can stand in another's FROM.
+fn is_plain(sql: &str) -> bool {
+    matches!(first_word(sql).as_str(), "select" | "values" | "table")
+}
+
 /// How what runs on a connection is stopped.
 fn target(parameters: &Parameters, server: Option<&Server>, socket: Option<socket::Socket>, pooled: bool) -> Target {
     Target {
@@ -283,11 +365,19 @@ fn dynamic<'a>(catalog: &'a Catalog, statement: &'a Statement<'a>) -> Dynamic<'a
     Dynamic::new(catalog, statement, Some(dialect::array_text))
 }
 
-/// A query with every column as text.
+/// A query with every column as the text that the server gives for it; truth values are words, as everywhere.
 fn as_text(sql: &str, names: &[String]) -> String {
-    let quoted = |name: &String| name.replace('"', "\"\"");
+    let column = |name: &String| {
+        let name = format!("\"{}\"", name.replace('"', "\"\""));
+        // A record of NULLs is no NULL, whatever IS NULL says; `concat` asks a type for its own spelling.
+        format!(
+            "CASE WHEN pg_catalog.num_nulls(q.{name}) = 1 THEN NULL \
+             WHEN pg_catalog.pg_typeof(q.{name}) = 'pg_catalog.bool'::pg_catalog.regtype THEN q.{name}::pg_catalog.text \
+             ELSE pg_catalog.concat(q.{name}) END"
+        )
+    };
     let columns: Vec<String> =
-        names.iter().map(|name| format!("q.\"{0}\"::pg_catalog.text AS \"{0}\"", quoted(name))).collect();
+        names.iter().map(|name| format!("{} AS \"{}\"", own(&column(name)), name.replace('"', "\"\""))).collect();
     format!("SELECT {} FROM ({}\n) AS q", columns.join(", "), sql.trim_end_matches([';', ' ', '\n']))
 }
 
@@ -506,8 +596,7 @@ impl Store for PgStore {
         copy::refuse(sql)?;
         // What gives rows is loaded, what gives none is executed for its count; PostgreSQL's protocol says which only
         // afterwards, and a statement must not run twice.
-        let first = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().next();
-        let word = first.unwrap_or_default().to_ascii_lowercase();
+        let word = first_word(sql);
         let returns = sql.to_ascii_lowercase().contains("returning");
         let reads =
             matches!(word.as_str(), "select" | "with" | "values" | "table" | "show" | "explain" | "fetch" | "execute");
@@ -519,8 +608,7 @@ impl Store for PgStore {
         }
         let mut count = 0;
         // Arrays, ranges and other types arrive in forms of their own; a query can be asked for their text instead.
-        let plain = matches!(word.as_str(), "select" | "values" | "table");
-        if let Some(names) = self.stream(sql, plain, sink, &mut count)? {
+        if let Some(names) = self.stream(sql, is_plain(sql), sink, &mut count)? {
             self.stream(&as_text(sql, &names), false, sink, &mut count)?;
         }
         let writes = returns && !matches!(word.as_str(), "select" | "values" | "table" | "show" | "explain");
@@ -528,34 +616,16 @@ impl Store for PgStore {
     }
 
     fn attempt(&mut self, sql: &str, open: bool, sink: &mut dyn RawSink) -> Result<Attempt> {
-        if open {
-            self.savepoint()?;
-            self.batch("SET LOCAL transaction_read_only = on")?;
-        } else {
-            self.batch("BEGIN READ ONLY")?;
-        }
-        // Behind the first query nothing turns a transaction back to writing:
-        // <https://www.postgresql.org/docs/current/sql-set-transaction.html>.
-        self.batch("SELECT 1")?;
-        let mut watched = Watched { sink, begun: false };
-        let done = self.raw(sql, &mut watched);
-        let begun = watched.begun;
-        let ended = match (&done, open) {
-            (Ok(_), true) => self.release(),
-            // What was read was read, whether or not the end of it is heard of.
-            (Ok(_), false) => match self.commit() {
-                Err(error) if error.kind == ErrorKind::Connection => return done.map(Attempt::Read),
-                ended => ended,
-            },
-            (Err(error), _) if error.kind == ErrorKind::Connection => Ok(()),
-            (Err(_), true) => self.back_to_savepoint(),
-            (Err(_), false) => self.rollback(),
-        };
-        if self.read_only && !open {
-            // Settings stay, this one excepted.
-            ended.and_then(|()| self.batch(READ_ONLY))?;
-        } else {
-            ended?;
+        let (mut done, mut begun) = self.read_alone(open, sink, |store, sink| store.raw(sql, sink))?;
+        // A type may have no form but its text, and what has been sent so far is in the other one.
+        if done.as_ref().is_err_and(|error| error.code == Some(UNDEFINED_FUNCTION)) && !begun && is_plain(sql) {
+            let by_text = |store: &mut Self, sink: &mut dyn RawSink| {
+                store.stream_as_text(sql, sink).map(|_| RawOutcome { affected: 0, changed_schema: false })
+            };
+            let (again, shown) = self.read_alone(open, sink, by_text)?;
+            if again.is_ok() {
+                (done, begun) = (again, shown);
+            }
         }
         match done {
             Ok(outcome) => Ok(Attempt::Read(outcome)),

@@ -21,13 +21,33 @@ const TABLES: &str = "SELECT 1 AS part, c.oid AS table_oid, 0::pg_catalog.int8 A
     WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
     AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations'])";
 
-/// Columns with their types: a domain counts as the type that it is made of.
+/// Columns with their types: a domain counts as the type that it is made of. The last truth value says that the type has
+/// no order, neither itself nor through what it is made of: no operator class for a btree, its own or that of a type that
+/// it is stored like (<https://www.postgresql.org/docs/current/catalog-pg-opclass.html>). An engine that names no such
+/// classes at all says nothing by it.
 const COLUMNS: &str = "SELECT 2, a.attrelid, a.attnum, 0, a.attname::pg_catalog.text, \
-    pg_catalog.format_type(CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE a.atttypid END, \
-        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)::pg_catalog.text, \
+    CASE WHEN t.typtype <> 'd' THEN pg_catalog.format_type(a.atttypid, a.atttypmod) ELSE \
+        (WITH RECURSIVE made_of AS (SELECT t.typbasetype AS base, t.typtypmod AS modifier \
+            UNION ALL SELECT b.typbasetype, CASE WHEN b.typtypmod < 0 THEN m.modifier ELSE b.typtypmod END \
+                FROM made_of m JOIN pg_catalog.pg_type b ON b.oid = m.base AND b.typtype = 'd') \
+            SELECT pg_catalog.format_type(m.base, m.modifier) FROM made_of m JOIN pg_catalog.pg_type b \
+                ON b.oid = m.base AND b.typtype <> 'd') END::pg_catalog.text, \
     pg_catalog.pg_get_expr(d.adbin, d.adrelid)::pg_catalog.text, \
     a.attidentity::pg_catalog.text, a.attgenerated::pg_catalog.text, \
-    CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(a.atttypid, a.atttypmod) END::pg_catalog.text, a.attnotnull, false, NULL, NULL \
+    CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(a.atttypid, a.atttypmod) END::pg_catalog.text, a.attnotnull, \
+    a.atttypid = ANY (ARRAY(WITH RECURSIVE sorted AS (SELECT o.opcintype AS type FROM pg_catalog.pg_opclass o \
+            JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE m.amname = 'btree' AND o.opcdefault), \
+        unsorted AS (SELECT s.oid AS type FROM pg_catalog.pg_type s WHERE s.typtype = 'b' AND s.typcategory <> 'A' \
+                AND s.oid <> ALL (ARRAY(SELECT type FROM sorted)) AND EXISTS (SELECT type FROM sorted) \
+                AND s.oid <> ALL (ARRAY(SELECT k.castsource FROM pg_catalog.pg_cast k JOIN sorted o ON o.type = k.casttarget \
+                    WHERE k.castmethod = 'b' AND k.castcontext = 'i')) \
+            UNION SELECT w.whole FROM unsorted u JOIN (SELECT e.typelem AS part, e.oid AS whole FROM pg_catalog.pg_type e \
+                    WHERE e.typcategory = 'A' \
+                UNION ALL SELECT e.typbasetype, e.oid FROM pg_catalog.pg_type e WHERE e.typtype = 'd' \
+                UNION ALL SELECT f.atttypid, e.reltype FROM pg_catalog.pg_attribute f \
+                    JOIN pg_catalog.pg_class e ON e.oid = f.attrelid AND e.relkind = 'c' \
+                    WHERE f.attnum > 0 AND NOT f.attisdropped) AS w ON w.part = u.type) \
+        SELECT type FROM unsorted)), NULL, NULL \
     FROM pg_catalog.pg_attribute a \
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -215,7 +235,11 @@ fn action(code: Option<&str>) -> ReferentialAction {
 
 fn column(row: Row) -> Column {
     let (identity, default_sql) = (row.d.unwrap_or_default(), row.c);
-    let mut column = Column::new(row.a.unwrap_or_default(), data_type(row.b.as_deref().unwrap_or_default()));
+    let data_type = match data_type(row.b.as_deref().unwrap_or_default()) {
+        DataType::Other(name) if row.too => DataType::Opaque(name),
+        known => known,
+    };
+    let mut column = Column::new(row.a.unwrap_or_default(), data_type);
     // Only a domain is declared by another name than that of its type.
     column.declared = row.f.or(row.b).unwrap_or_default();
     column.nullable = !row.yes;

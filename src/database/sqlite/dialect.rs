@@ -19,7 +19,6 @@ impl Dialect for Sqlite {
     const BY_OPERATORS: bool = false;
     const NULLS_FIRST: bool = true;
     // Every value can be text as it is.
-    const AS_TEXT: &'static str = "";
     const OVERRIDING: &'static str = "";
 
     const BY_ARRAYS: bool = false;
@@ -46,6 +45,18 @@ impl Dialect for Sqlite {
 
     fn is_comparable(_: &DataType) -> bool {
         true
+    }
+
+    fn has_equality(_: &DataType) -> bool {
+        true
+    }
+
+    fn spelled(_: &DataType) -> (&'static str, &'static str) {
+        ("", "")
+    }
+
+    fn is_padded(_: &DataType) -> bool {
+        false
     }
 
     fn bind<'b>(pass: &mut AstPass<'_, 'b, Self>, value: &'b Value, _: &DataType) -> QueryResult<()> {
