@@ -2,8 +2,9 @@
 
 use super::{Context, Front, LAST};
 use crate::language::ast::{Aggregate, Distinct, Name, Pick, Query};
-use crate::model::{Cardinality, Cell, Entity, MASK, Value};
+use crate::model::{Cardinality, Cell, DataType, Entity, MASK, Value};
 use crate::outcome::{Header, HeaderColumn, Mark, Tree, TreeRow};
+use crate::plan::overlay::plain;
 use crate::plan::query::Select;
 use crate::plan::{self, Bound, Level, Read, Record, Resolver};
 use crate::session::journal::Change;
@@ -116,31 +117,54 @@ fn remember(read: &Read, mut rows: Vec<Vec<Value>>, context: &mut Context) {
 }
 
 /// Which records have staged changes.
-struct Marks(HashMap<String, Mark>);
+struct Marks {
+    marks: HashMap<String, Mark>,
+    /// The types of the key's columns.
+    types: Vec<DataType>,
+}
 
 impl Marks {
     fn of(context: &Context, read: &Read) -> Self {
-        let mut marks = HashMap::new();
-        if !read.key.is_empty() {
-            for entry in context.session.entries() {
-                for change in entry.changes.iter().filter(|change| change.entity() == read.entity) {
-                    let Some(key) = change.key(context.session.catalog()) else { continue };
-                    let key = spelled(key.iter().map(Value::as_cell));
-                    match change {
-                        Change::Insert { .. } => marks.insert(key, Mark::Added),
-                        _ => Some(*marks.entry(key).or_insert(Mark::Changed)),
-                    };
+        let catalog = context.session.catalog();
+        let model = catalog.get(read.entity);
+        let types = model.key.iter().map(|column| model.columns[*column].data_type.clone()).collect();
+        let mut all = Self { marks: HashMap::new(), types };
+        if read.key.is_empty() {
+            return all;
+        }
+        for entry in context.session.entries() {
+            for change in entry.changes.iter().filter(|change| change.entity() == read.entity) {
+                let Some(key) = change.key(catalog) else { continue };
+                let name = all.spelled(key.iter().cloned());
+                match change {
+                    Change::Insert { .. } => drop(all.marks.insert(name, Mark::Added)),
+                    Change::Update { set, .. } if set.iter().any(|(column, _)| model.key.contains(column)) => {
+                        // From here on the record has another key.
+                        let mark = all.marks.remove(&name).unwrap_or(Mark::Changed);
+                        let new = |(column, old): (&usize, Value)| {
+                            set.iter().find(|(changed, _)| changed == column).map_or(old, |(_, value)| value.clone())
+                        };
+                        let name = all.spelled(model.key.iter().zip(key).map(new));
+                        all.marks.insert(name, mark);
+                    }
+                    _ => drop(all.marks.entry(name).or_insert(Mark::Changed)),
                 }
             }
         }
-        Self(marks)
+        all
     }
 
     fn mark(&self, cells: &[Cell<'_>], key: &[usize]) -> Mark {
-        if self.0.is_empty() {
+        if self.marks.is_empty() {
             return Mark::None;
         }
-        self.0.get(&spelled(key.iter().map(|at| cells[*at]))).copied().unwrap_or_default()
+        self.marks.get(&self.spelled(key.iter().map(|at| cells[*at].to_value()))).copied().unwrap_or_default()
+    }
+
+    /// A key as one text, in which a number has one spelling.
+    fn spelled(&self, key: impl Iterator<Item = Value>) -> String {
+        let key: Vec<Value> = key.zip(&self.types).map(|(value, kind)| plain(&value, kind).into_owned()).collect();
+        spelled(key.iter().map(Value::as_cell))
     }
 }
 

@@ -208,7 +208,9 @@ fn packed_key(key: &[Value], entity: EntityId, catalog: &Catalog) -> Vec<u8> {
     packed
 }
 
-fn plain<'v>(value: &'v Value, data_type: &DataType) -> Cow<'v, Value> {
+/// A value of a key in the one spelling that tells it from others.
+#[must_use]
+pub fn plain<'v>(value: &'v Value, data_type: &DataType) -> Cow<'v, Value> {
     if *data_type != DataType::Numeric {
         return Cow::Borrowed(value);
     }
