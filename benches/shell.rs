@@ -14,6 +14,13 @@ use std::time::{Duration, Instant};
 #[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/common/cluster.rs"]
 mod cluster;
+#[cfg(unix)]
+#[path = "shell/distance.rs"]
+mod distance;
+#[cfg(all(unix, feature = "postgres"))]
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../tests/common/proxy.rs"]
+mod proxy;
 #[cfg(all(unix, feature = "postgres"))]
 #[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/common/postgres.rs"]
@@ -460,7 +467,7 @@ fn postgres(bench: &Bench) {
     read("table", &[], "1,000,000 rows as table; psql aligned");
 }
 
-/// All of it, or the parts that are named: sqlite, growth, large, parsing, postgres. `large` writes some gigabytes and is
+/// All of it, or the parts that are named: sqlite, growth, large, parsing, postgres, distance. `large` writes some gigabytes and is
 /// only done when it is named.
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -485,6 +492,12 @@ fn main() {
     #[cfg(all(unix, feature = "postgres"))]
     if wanted("postgres") {
         postgres(&bench);
+    }
+    #[cfg(unix)]
+    if wanted("distance") {
+        distance::sqlite(&bench);
+        #[cfg(feature = "postgres")]
+        distance::postgres(&bench);
     }
     std::fs::remove_dir_all(&bench.folder).unwrap();
 }

@@ -1,10 +1,15 @@
 //! Conflicts three ways: as it was read, as someone else made it, as it is staged.
 
-use super::Session;
 use super::journal::{Change, Counts, Entry};
+use super::{Session, by_values};
 use crate::model::{Catalog, EntityId, Value};
+use crate::plan::overlay::plain;
+use crate::plan::query::{Expr, Select, Statement};
 use crate::{Error, ErrorKind, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// How many records with keys of several columns one query asks for.
+const TOGETHER: usize = 200;
 
 /// One record that someone else changed or deleted since it was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,18 +41,28 @@ impl Session {
     pub(crate) fn conflicts(&mut self) -> Result<Vec<Conflict>> {
         // Outside of any transaction of ours: as others see it.
         self.end()?;
-        let mut found = Vec::new();
+        let mut wanted: Vec<(EntityId, Vec<Value>, Vec<(usize, Value)>)> = Vec::new();
+        let mut keys: BTreeMap<EntityId, Vec<Vec<Value>>> = BTreeMap::new();
+        let mut known = HashSet::new();
         for net in self.net() {
-            let (entity, key, base) = match net.change {
-                Change::Update { entity, key, base, .. } | Change::Delete { entity, key, base } => (entity, key, base),
-                Change::Insert { .. } => continue,
-            };
-            if found.iter().any(|known: &Conflict| known.entity == entity && known.key == key) {
+            let (Change::Update { entity, key, base, .. } | Change::Delete { entity, key, base }) = net.change else {
                 continue;
+            };
+            if known.insert(self.identified(entity, &key)) {
+                keys.entry(entity).or_default().push(key.clone());
+                wanted.push((entity, key, base));
             }
-            let by: Vec<(usize, Value)> =
-                self.catalog.get(entity).key.iter().copied().zip(key.iter().cloned()).collect();
-            let Some(row) = self.row(entity, &by) else {
+        }
+        let mut rows = HashMap::new();
+        for (entity, keys) in keys {
+            for row in self.rows_of(entity, &keys)? {
+                let key: Vec<Value> = self.catalog.get(entity).key.iter().map(|at| row[*at].clone()).collect();
+                rows.insert(self.identified(entity, &key), row);
+            }
+        }
+        let mut found = Vec::new();
+        for (entity, key, base) in wanted {
+            let Some(row) = rows.remove(&self.identified(entity, &key)) else {
                 if !self.is_staged_new(entity, &key) {
                     found.push(Conflict { entity, key, gone: true, columns: Vec::new() });
                 }
@@ -63,6 +78,37 @@ impl Session {
             }
         }
         Ok(found)
+    }
+
+    /// A record's key as one text, in which a number has one spelling.
+    fn identified(&self, entity: EntityId, key: &[Value]) -> String {
+        let model = self.catalog.get(entity);
+        let plain = |(value, at): (&Value, &usize)| plain(value, &model.columns[*at].data_type).into_owned();
+        format!("{entity:?} {:?}", key.iter().zip(&model.key).map(plain).collect::<Vec<_>>())
+    }
+
+    /// The rows with these keys, as far as there are such, many in one query.
+    fn rows_of(&mut self, entity: EntityId, keys: &[Vec<Value>]) -> Result<Vec<Vec<Value>>> {
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let model = catalog.get(entity);
+        if let [column] = model.key.as_slice() {
+            let keys: Vec<Value> = keys.iter().flatten().cloned().collect();
+            return self.rows_by(entity, *column, &keys);
+        }
+        let mut rows = Vec::new();
+        for keys in keys.chunks(TOGETHER) {
+            let one = |key: &Vec<Value>| {
+                let by: Vec<(usize, Value)> = model.key.iter().copied().zip(key.iter().cloned()).collect();
+                by_values(&catalog, entity, &by, false).filter
+            };
+            let mut select = Select::all(entity, &catalog);
+            select.filter = Some(Expr::Or(keys.iter().filter_map(one).collect()));
+            self.store.query(&catalog, &Statement::Select(&select), &mut |cells| {
+                rows.push(cells.iter().map(|cell| cell.to_value()).collect());
+                Ok(true)
+            })?;
+        }
+        Ok(rows)
     }
 
     fn is_staged_new(&self, entity: EntityId, key: &[Value]) -> bool {

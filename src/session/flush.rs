@@ -26,7 +26,7 @@ impl Session {
 
     /// Does something whose failure must not spoil the open transaction.
     pub(super) fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if !self.store.facts().failure_aborts {
+        if !self.store.facts().failure_aborts || !self.is_open() {
             return work(self);
         }
         self.at_savepoint(work)

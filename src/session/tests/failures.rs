@@ -95,6 +95,40 @@ fn a_conflict_is_named_three_ways() {
     }
 }
 
+/// All that others have changed among a thousand staged records is found by a question or two.
+#[test]
+fn conflicts_are_looked_for_together() {
+    for like in BOTH {
+        let mut world = World::prompt(like, 1_000);
+        let mut changes: Vec<Change> = (1..=998).map(|n| world.age(n, -n)).collect();
+        changes.push(world.gone(999));
+        let memberships = world.entity("memberships");
+        let key = |n: i64| vec![Value::Int(n), text("chess")];
+        for n in 1..=300 {
+            let base = vec![(2, Value::Int(n))];
+            changes.push(Change::Update { entity: memberships, key: key(n), set: vec![(2, Value::Null)], base });
+        }
+        world.staged(changes);
+        let users = world.entity("users");
+        world.database.borrow_mut().theirs(|work| {
+            for n in 1..=300 {
+                work.insert(memberships, &[0, 1, 2], &[Value::Int(n), text("chess"), Value::Int(n % 150)]).unwrap();
+            }
+            work.set(users, 5, &[(3, Value::Int(55))]);
+            work.set(users, 6, &[(2, text("of no matter"))]);
+            work.go(users, 998);
+            work.go(users, 999);
+        });
+        world.log();
+        let found = world.session.conflicts().unwrap();
+        let keys: Vec<String> = found.iter().map(|conflict| format!("{:?}", conflict.key[0])).take(4).collect();
+        assert_eq!(keys, ["Int(5)", "Int(998)", "Int(999)", "Int(150)"], "{like:?}");
+        assert_eq!((found.len(), found[0].gone, found[1].gone), (3 + 151, false, true));
+        assert_eq!(found[0].columns, [(3, Value::Int(5), Value::Int(55))]);
+        assert_eq!(world.log(), ["select users", "select memberships", "select memberships"]);
+    }
+}
+
 #[test]
 fn only_edited_columns_conflict() {
     let mut world = World::prompt(Like::Postgres, 10);
