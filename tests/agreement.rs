@@ -363,7 +363,7 @@ impl World {
         let mut all: Vec<(String, String)> = Vec::new();
         let key = self.shape.key();
         // Sometimes all of a key and sometimes a row that is there: most references lead somewhere.
-        let mut refer = |world: &mut Self, name: &str, at: usize, all: &mut Vec<(String, String)>| {
+        let refer = |world: &mut Self, name: &str, at: usize, all: &mut Vec<(String, String)>| {
             let there = world.pick(0, seed(at)).filter(|_| !seed(at).is_multiple_of(9));
             for (part, (own, (to, to_kind))) in world.shape.referring(name).into_iter().zip(&key).enumerate() {
                 let value =
@@ -512,7 +512,8 @@ impl World {
         }
     }
 
-    /// Compares what the prompt says with what a transaction says that has the journal.
+    /// Compares what the prompt says with what a transaction says that has the journal; by a part of the queries, or by all
+    /// of them where the seed is 0.
     fn check(&mut self, seed: u64) {
         let (done, not) = COMPARED.get();
         if !self.run("commit --dry-run") {
@@ -520,11 +521,10 @@ impl World {
             return;
         }
         COMPARED.set((done + 1, not));
-        // A part of the queries each time.
         let queries: Vec<(String, bool)> = queries(self.shape)
             .into_iter()
             .enumerate()
-            .filter(|(at, _)| *at < 4 || (seed >> (at % 61)) & 3 == 0)
+            .filter(|(at, _)| *at < 4 || (seed >> (at % 61)).trailing_zeros() >= 2)
             .map(|(_, query)| query)
             .collect();
         self.check_marks();
@@ -714,7 +714,7 @@ fn check(mut world: World, before: &[Step], steps: &[Step]) {
     for step in steps {
         world.step(step);
     }
-    world.check(u64::MAX);
+    world.check(0);
     world.commit();
 }
 
@@ -737,7 +737,6 @@ fn run(open: impl Fn(Shape) -> World, cases: u32) {
     }
     result.unwrap();
     let (done, not) = COMPARED.get();
-    println!("{done} states compared; {not} that do not apply as they are");
     assert!(done > not, "most of what was staged did not apply: {done} and {not}");
 }
 

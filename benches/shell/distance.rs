@@ -54,7 +54,7 @@ impl Prompt {
 
     /// Types, and takes what comes meanwhile: a terminal holds no more than a few thousand characters either way.
     fn send(&mut self, text: &str) {
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 8_192];
         for piece in text.as_bytes().chunks(1_024) {
             self.0.write_all(piece).unwrap();
             while matches!(self.0.try_read(&mut buffer), Ok(1..)) {}
@@ -63,7 +63,7 @@ impl Prompt {
 
     /// Takes what comes, until nothing more does for a while.
     fn quiet(&mut self, long: Duration) {
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 8_192];
         let mut last = Instant::now();
         while last.elapsed() < long {
             match self.0.try_read(&mut buffer) {
@@ -87,7 +87,7 @@ impl Prompt {
 /// One line of the table: times, and how many round trips ours took.
 fn row(what: &str, ours: Duration, trips: Option<usize>, theirs: Option<Duration>, goal: &str) {
     let seconds = |time: Duration| format!("{:.3} s", time.as_secs_f64());
-    let ratio = theirs.map_or("".into(), |theirs| format!("{:.2}", ours.as_secs_f64() / theirs.as_secs_f64()));
+    let ratio = theirs.map_or_else(String::new, |theirs| format!("{:.2}", ours.as_secs_f64() / theirs.as_secs_f64()));
     let (trips, theirs) =
         (trips.map_or(String::new(), |trips| trips.to_string()), theirs.map_or(String::new(), seconds));
     println!("| {what} | {} | {trips} | {theirs} | {ratio} | {goal} |", seconds(ours));
