@@ -230,6 +230,15 @@ pub trait Store {
         false
     }
 
+    /// Whether a transaction was committed that has put a marker into the table of commit markers. One that was not can
+    /// not be any more.
+    ///
+    /// # Errors
+    /// As `was_committed`.
+    fn has_marker(&mut self, _marker: &str) -> Result<Fate> {
+        Ok(Fate::Unknown("this database keeps no commit markers".into()))
+    }
+
     /// What tells this database from every other, by its server's own word; none where there is no server to say it.
     fn place(&mut self) -> Option<String> {
         None

@@ -277,3 +277,134 @@ fn in_any_order_of_faults_what_is_acknowledged_is_there_once() {
         assert_eq!(there(), adds, "round {round}: {statement} {moment:?}");
     }
 }
+
+#[test]
+fn part_of_what_is_staged_is_in_doubt() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    for (round, moment) in MOMENTS.into_iter().enumerate() {
+        for refused in [0, 10_000] {
+            let name = format!("part{round}of{refused}");
+            let folder = tempfile::tempdir().unwrap();
+            let url = over_tcp(proxy.port(), "postgres");
+            let mut shell = Shell::builder().database(&url).recovery(folder.path()).build().unwrap();
+            shell.execute(&format!("add items name={name}")).unwrap();
+            shell.execute(&format!("add tokens name={name}")).unwrap();
+            proxy.fault(Fault::at("commit", moment).refusing(refused));
+            let answer = shell.execute("commit items");
+            proxy.calm();
+            if let Err(error) = answer {
+                assert_eq!(error.kind, ErrorKind::InDoubt, "{error:?}");
+                assert!(error.message.ends_with("1 added"), "{error:?}");
+                if refused > 0 {
+                    // It is killed, and the next start looks.
+                    drop(shell);
+                    shell = Shell::builder().database(&url).recovery(folder.path()).build().unwrap();
+                    shell.execute(".recover").unwrap();
+                }
+            }
+            assert_eq!(count(&cluster, "tokens", &name), "0");
+            let there: usize = count(&cluster, "items", &name).parse().unwrap();
+            assert_eq!(shell.session().staged(), 2 - there, "{moment:?} {refused}");
+            commit(&mut shell);
+            assert_eq!(count(&cluster, "items", &name), "1", "{moment:?} {refused}");
+            assert_eq!(count(&cluster, "tokens", &name), "1", "{moment:?} {refused}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_compared_in_a_few_queries() {
+    let Some(cluster) = cluster() else { return };
+    // A role that may not ask for the server's number is like an engine that has none.
+    cluster.sql("postgres", "create role plain login; grant all on all tables in schema public to plain");
+    cluster.sql("postgres", "grant usage on all sequences in schema public to plain");
+    cluster.sql("postgres", "revoke execute on function pg_control_system() from public");
+    cluster.sql("postgres", "insert into items (name) select 'old' from generate_series(1, 500)");
+    cluster.sql("postgres", "create table pairs (a int, b numeric, c text, primary key (a, b))");
+    cluster.sql("postgres", "grant all on pairs to plain");
+    let proxy = Proxy::to(cluster.port());
+    let url = over_tcp(proxy.port(), "postgres").replace(common::cluster::USER, "plain");
+    for moment in [Moment::After, Moment::Before] {
+        let mut shell = shell(&url);
+        for at in 1..=100 {
+            shell.execute(&format!("set item {at} name={moment:?}")).unwrap();
+            shell.execute(&format!("add pair a={at} b=1.50 c={moment:?}")).unwrap();
+            shell.execute(&format!("add tokens name={moment:?}")).unwrap();
+            shell.execute(&format!("delete item {}", at + if moment == Moment::After { 200 } else { 300 })).unwrap();
+        }
+        proxy.fault(Fault::at("commit", moment));
+        proxy.statements();
+        shell.execute("commit").unwrap();
+        let asked = proxy.statements();
+        let compared = asked.iter().filter(|sql| sql.starts_with("SELECT") && !sql.contains("pg_catalog")).count();
+        assert!(compared <= 40, "{compared} of {} queries: {asked:#?}", asked.len());
+        let changed = format!("select count(*) from items where name = '{moment:?}'");
+        assert_eq!(cluster.sql("postgres", &changed), "100");
+        assert_eq!(count(&cluster, "tokens", &format!("{moment:?}")), "100");
+        cluster.sql("postgres", "delete from pairs");
+    }
+    assert_eq!(proxy.fired(), 2);
+}
+
+#[test]
+fn what_a_script_was_committing_is_kept() {
+    let Some(cluster) = cluster() else { return };
+    let proxy = Proxy::to(cluster.port());
+    let url = over_tcp(proxy.port(), "postgres");
+    for (moment, there) in [(Moment::Before, "0"), (Moment::After, "1")] {
+        cluster.sql("postgres", "delete from notes");
+        let process = process().with(&url);
+        proxy.fault(Fault::at("commit", moment).refusing(100_000));
+        let run = process.script("add notes name=kept\ncommit\n").fails(4);
+        proxy.calm();
+        run.stderr_has("`.recover` at a prompt");
+        assert_eq!(count(&cluster, "notes", "kept"), there);
+        let run = process.script(".recover\ncommit\n").ok();
+        assert_eq!(run.stderr.contains("has arrived"), there == "1", "{}", run.stderr);
+        assert_eq!(count(&cluster, "notes", "kept"), "1", "{moment:?}");
+        process.script(".recover\n").ok().stderr_has("nothing");
+    }
+}
+
+#[test]
+fn a_migration_whose_commit_is_lost_is_looked_up() {
+    let Some(cluster) = Cluster::new() else { return };
+    let proxy = Proxy::to(cluster.port());
+    let url = over_tcp(proxy.port(), "postgres");
+    for moment in MOMENTS {
+        for refused in [0, 1, 100_000] {
+            cluster.sql("postgres", "drop schema public cascade; create schema public");
+            // The first COMMIT is the first migration's.
+            proxy.fault(Fault::at("commit", moment).refusing(refused));
+            let run = process().with(&url).script("db upgrade\n");
+            proxy.calm();
+            let noted = cluster.sql(
+                "postgres",
+                "select (xpath('/row/n/text()', query_to_xml(case when to_regclass('__diesel_schema_migrations') is null \
+                 then 'select 0 as n' else 'select count(*) as n from __diesel_schema_migrations' end, false, true, '')))[1]",
+            );
+            let tables = cluster.sql("postgres", "select to_regclass('users') is not null");
+            assert_eq!(tables == "t", noted != "0", "{}", run.stderr);
+            match run.status {
+                0 => assert_ne!(noted, "0", "{}", run.stderr),
+                4 => {
+                    assert!(
+                        run.stderr.contains("it is not known whether") && run.stderr.contains("`db status`"),
+                        "{}",
+                        run.stderr
+                    );
+                }
+                _ => {
+                    assert_eq!(noted, "0", "{moment:?} {refused}: {}", run.stderr);
+                    assert!(run.stderr.contains("nothing of it was written"), "{}", run.stderr);
+                }
+            }
+            if refused == 0 && moment == Moment::After {
+                assert_eq!(run.status, 0, "{}", run.stderr);
+            }
+            // The next one goes on from there.
+            process().with(&url).script("db upgrade\n").ok();
+        }
+    }
+}

@@ -64,6 +64,7 @@ impl Network {
             tcp_user_timeout: seconds(self.tcp_user_timeout, standard.tcp_user_timeout),
             wait: seconds(self.wait, standard.wait),
             pooler,
+            commit_markers: false,
         }
     }
 }
@@ -82,6 +83,9 @@ pub struct Connection {
     pub protected: bool,
     /// Whether a pooler stands between that gives each transaction another backend; found out where it is not said.
     pub pooler: Option<bool>,
+    /// Whether commits are looked up by markers in a table where their answer is lost.
+    #[serde(default)]
+    pub commit_markers: bool,
     /// A word for the prompt.
     pub label: Option<String>,
     /// From how many rows on `set` and `delete` ask; 0 is always.

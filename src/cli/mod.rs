@@ -348,7 +348,11 @@ fn connected(
 ) -> diesel_shell::Result<diesel_shell::shell::Opened> {
     let Some(known) = connection else { return open::open(name, how, renderer) };
     let how = How {
-        network: diesel_shell::database::network::Network { pooler: known.pooler, ..how.network },
+        network: diesel_shell::database::network::Network {
+            pooler: known.pooler,
+            commit_markers: known.commit_markers,
+            ..how.network
+        },
         read_only: how.read_only || known.read_only,
         protected: how.protected || known.protected,
         label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),

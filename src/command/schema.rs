@@ -87,7 +87,8 @@ pub fn db(verb: &Db<'_>, given: &[Name<'_>], context: &mut Context, front: &mut 
     };
     if matches!(verb, Db::Upgrade(_) | Db::Downgrade(_) | Db::CreateAll | Db::DropAll) {
         // The next command sees the tables as they are now, also where only some of the steps were done.
-        context.reload()?;
+        let read = context.reload();
+        return done.and(read.map(drop));
     }
     done
 }

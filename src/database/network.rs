@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Bounds for a connection over a network. All but the last two are libpq's own parameters
+/// Bounds for a connection over a network. All but the last three are libpq's own parameters
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -16,6 +16,8 @@ pub struct Network {
     pub wait: Duration,
     /// Whether a pooler stands between that gives each transaction another backend; none finds it out.
     pub pooler: Option<bool>,
+    /// Whether each commit puts a marker into a table, by which it is looked up where its answer is lost.
+    pub commit_markers: bool,
 }
 
 impl Default for Network {
@@ -26,6 +28,7 @@ impl Default for Network {
             tcp_user_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(30),
             pooler: None,
+            commit_markers: false,
         }
     }
 }

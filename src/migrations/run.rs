@@ -2,6 +2,7 @@
 
 use super::{probe, sqlite};
 use crate::model::definition::{Dialect, Orphan};
+use crate::session::outcome;
 use crate::store::{Revision, Store};
 use crate::text::sql;
 use crate::{Error, ErrorKind, Result};
@@ -56,8 +57,21 @@ pub fn run(store: &mut dyn Store, revision: &Revision, up: bool) -> Result<()> {
         return without_transaction(store, revision, &script, up);
     }
     let mut refused = None;
-    in_transaction(store, &mut |store| one(store, revision, &script, up, &mut refused), true)
-        .map_err(|error| explained(store, refused.take(), error))
+    match in_transaction(store, &mut |store| one(store, revision, &script, up, &mut refused), true) {
+        Err(error) if error.kind == ErrorKind::InDoubt => noted(store, revision, up, error),
+        done => done.map_err(|error| explained(store, refused.take(), error)),
+    }
+}
+
+/// What the version table says of a migration whose COMMIT was not answered: its row came with it.
+fn noted(store: &mut dyn Store, revision: &Revision, up: bool, error: Error) -> Result<()> {
+    let (name, done) = (&revision.name, if up { "applied" } else { "reverted" });
+    let error = Error { message: format!("it is not known whether {name} was {done}"), ..error };
+    match store.applied() {
+        Ok(applied) if applied.iter().any(|applied| applied.version == revision.version) == up => Ok(()),
+        Ok(_) => Err(error.hint(format!("the version table does not say that it was {done}; `db status` looks again"))),
+        Err(_) => Err(error.hint("`db status` says it once the server can be reached")),
+    }
 }
 
 /// A migration is SQL of a folder's, which could lift what a connection was told.
@@ -156,8 +170,10 @@ pub fn in_transaction(
     store.enforce_foreign_keys(false)?;
     let begun = store.begin(true);
     let mut done = begun.and_then(|()| {
-        let done = work(store).and_then(|()| if keep { store.commit() } else { store.rollback() });
-        if done.is_err() {
+        let done = work(store).and_then(|()| {
+            if keep { outcome::commit(store, |store| store.commit()).map(drop) } else { store.rollback() }
+        });
+        if done.as_ref().is_err_and(|error| !matches!(error.kind, ErrorKind::InDoubt)) {
             // The first error is the one to tell.
             let _ = store.rollback();
         }

@@ -7,7 +7,7 @@ use super::net::Net;
 use super::{Applied, Mode, Patience, Session};
 use crate::model::EntityId;
 use crate::plan::named_by_key;
-use crate::store::Named;
+use crate::store::{Named, Store};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl Session {
                 Ok(named) => named,
                 Err(error) => return self.end().and(Err(error)),
             };
-            match self.send_commit() {
+            match send_commit(&mut *self.store) {
                 Ok(()) => {
                     self.applied = Applied::Nothing;
                     self.seen.clear();
@@ -185,22 +185,6 @@ impl Session {
         let named = self.store.identity()?;
         self.keep_safe(|keeper, _, catalog| keeper.committing(&named, only, catalog))?;
         Ok(named)
-    }
-
-    /// Sends COMMIT; where the database only asks to wait (SQLite, while someone reads) the transaction stays as it is and
-    /// COMMIT is sent again.
-    pub(super) fn send_commit(&mut self) -> Result<()> {
-        let mut wait = BACKOFF;
-        for _ in 1..TRIES {
-            match self.store.commit() {
-                Err(error) if error.kind == ErrorKind::Busy && !self.store.facts().failure_aborts => {
-                    std::thread::sleep(wait);
-                    wait *= 2;
-                }
-                done => return done,
-            }
-        }
-        self.store.commit()
     }
 
     fn send_nets(&mut self, nets: &[Net], only: &[EntityId]) -> Result<()> {
@@ -289,4 +273,20 @@ impl Session {
         self.keep_safe(|keeper, _, _| keeper.clear())?;
         Ok(counts)
     }
+}
+
+/// Sends COMMIT; where the database only asks to wait (SQLite, while someone reads) the transaction stays as it is and
+/// COMMIT is sent again.
+pub(super) fn send_commit(store: &mut dyn Store) -> Result<()> {
+    let mut wait = BACKOFF;
+    for _ in 1..TRIES {
+        match store.commit() {
+            Err(error) if error.kind == ErrorKind::Busy && !store.facts().failure_aborts => {
+                std::thread::sleep(wait);
+                wait *= 2;
+            }
+            done => return done,
+        }
+    }
+    store.commit()
 }

@@ -1,21 +1,16 @@
 //! A COMMIT whose answer was lost: it is in doubt until its outcome is known, and nothing is sent meanwhile.
 
+use super::commit::send_commit;
 use super::journal::{Counts, Entry};
 use super::net::net;
-use super::recovery::Keeper;
+use super::outcome::{Outcome, commit, outcome};
+use super::recovery::{self, Keeper};
 use super::trace::Found;
 use super::{Applied, Mode, Session};
 use crate::model::EntityId;
-use crate::store::{Fate, Named};
+use crate::store::Named;
 use crate::{Error, ErrorKind, Result};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long the outcome is asked for at once, beside what a server that is away is waited for.
-const BOUND: Duration = Duration::from_secs(5);
-
-/// The first wait between two questions; each is twice the one before, up to a second.
-const FIRST_WAIT: Duration = Duration::from_millis(40);
 
 /// A COMMIT that was sent once and whose answer was lost. As long as there is one the journal stays as it was sent.
 #[derive(Debug, Clone)]
@@ -26,6 +21,8 @@ pub(super) struct Doubt {
     pub counts: Counts,
     /// The tables whose changes were sent; empty for all.
     pub only: Vec<EntityId>,
+    /// A script has put it into a recovery file.
+    kept: bool,
     why: Why,
 }
 
@@ -43,16 +40,6 @@ enum Why {
     },
 }
 
-/// What became of a transaction, as far as a server can be asked.
-pub(super) enum Outcome {
-    Committed,
-    RolledBack,
-    /// Ask again; why.
-    Open(String),
-    /// Only the rows can tell; why.
-    Untellable(String),
-}
-
 /// What came of looking it up.
 pub(super) enum Resolved {
     /// The database has it.
@@ -63,7 +50,7 @@ pub(super) enum Resolved {
 
 impl Doubt {
     pub(super) const fn new(named: Named, counts: Counts, only: Vec<EntityId>) -> Self {
-        Self { named, counts, only, why: Why::Open(String::new()) }
+        Self { named, counts, only, kept: false, why: Why::Open(String::new()) }
     }
 
     /// As a heading: what is not known.
@@ -75,7 +62,7 @@ impl Doubt {
     pub(super) fn lines(&self, scripted: bool) -> Vec<String> {
         let name = match &self.named {
             Named::Transaction(identity) => format!(" as transaction {}", identity.transaction),
-            Named::NothingWritten | Named::Untellable => String::new(),
+            Named::Marked(_) | Named::NothingWritten | Named::Untellable => String::new(),
         };
         let mut lines = vec![format!(
             "COMMIT was sent once{name} and its answer was lost; nothing is sent again before it is known"
@@ -105,6 +92,9 @@ impl Doubt {
                     (false, true) => "`commit` sends all of it now, `rollback` forgets it".into(),
                 });
             }
+        }
+        if scripted && self.kept {
+            lines.push("or `.recover` at a prompt, which looks it up: what it was to write is kept for that".into());
         }
         lines
     }
@@ -178,9 +168,10 @@ impl Session {
             }
         };
         let Some(committed) = resolved else {
+            let kept = self.keep_doubt(&mut doubt);
             let error = doubt.error(self.mode == Mode::Script);
             self.doubt = Some(doubt);
-            return Err(error);
+            return Err(kept.err().into_iter().fold(error, |error, cause| error.hint(cause.message)));
         };
         self.doubt = None;
         if committed {
@@ -190,6 +181,20 @@ impl Session {
         }
         self.keep_safe(Keeper::rewrite)?;
         Ok(Resolved::Sendable)
+    }
+
+    /// A script, which has no recovery file, puts what is in doubt into one, for whoever looks it up.
+    fn keep_doubt(&mut self, doubt: &mut Doubt) -> Result<()> {
+        // One change to many rows has no rows that could be brought back.
+        if self.keeper.is_some() || self.journal.entries().iter().any(|entry| entry.bulk().is_some()) {
+            return Ok(());
+        }
+        let Some((folder, database)) = &self.recovery else { return Ok(()) };
+        let mut keeper = recovery::open(folder, database)?.keeper;
+        keeper.rewrite_committing(self.journal.entries(), &doubt.named, &doubt.only, &self.catalog)?;
+        self.keeper = Some(keeper);
+        doubt.kept = true;
+        Ok(())
     }
 
     /// Forgets what is in doubt, because a person says so; whatever else is staged stays. Gives what it was.
@@ -283,48 +288,11 @@ impl Session {
         Ok(said)
     }
 
-    /// Asks what became of a transaction, within a bound.
-    pub(super) fn outcome(&mut self, named: &Named) -> Outcome {
-        let until = Instant::now() + BOUND;
-        let mut wait = FIRST_WAIT;
-        loop {
-            let open = match self.ask(named) {
-                Ok(Fate::Committed) => return Outcome::Committed,
-                Ok(Fate::RolledBack) => return Outcome::RolledBack,
-                Ok(Fate::Unknown(why)) => return Outcome::Untellable(why),
-                // The server has not noticed yet that nobody listens.
-                Ok(Fate::Running) => "the transaction has not ended yet".to_owned(),
-                Err(error) => format!("the server cannot be asked: {}", error.message),
-            };
-            if Instant::now() + wait >= until {
-                return Outcome::Open(open);
-            }
-            std::thread::sleep(wait);
-            wait = (wait * 2).min(Duration::from_secs(1));
-        }
-    }
-
-    /// Asks once, over a new connection where the old one is gone.
-    fn ask(&mut self, named: &Named) -> Result<Fate> {
-        let named = match named {
-            Named::NothingWritten => return Ok(Fate::RolledBack),
-            Named::Transaction(identity) => Some(identity),
-            Named::Untellable => None,
-        };
-        let asked = |session: &mut Self| match named {
-            Some(identity) => session.store.was_committed(identity),
-            None => session
-                .store
-                .tables()
-                .map(|_| Fate::Unknown("this engine does not say what became of a transaction".into())),
-        };
-        match asked(self) {
-            Err(error) if error.kind == ErrorKind::Connection => {
-                self.reconnect()?;
-                asked(self)
-            }
-            done => done,
-        }
+    /// Asks what became of a transaction, within a bound; over a new connection where the old one is gone.
+    fn outcome(&mut self, named: &Named) -> Outcome {
+        self.applied = Applied::Nothing;
+        self.seen.unsent();
+        outcome(&mut *self.store, named)
     }
 
     /// Commits a transaction that is no part of the journal, and looks it up where the answer is lost.
@@ -332,26 +300,16 @@ impl Session {
     /// # Errors
     /// `InDoubt` where it is not known whether it was written; otherwise nothing was.
     pub(super) fn commit_named(&mut self) -> Result<()> {
-        let named = self.store.identity()?;
-        let error = match self.send_commit() {
-            Err(error) if error.kind == ErrorKind::Connection => error,
-            done => return done,
-        };
-        self.applied = Applied::Nothing;
-        self.seen.unsent();
-        let why = match self.outcome(&named) {
-            Outcome::Committed => {
-                self.warnings.push("the answer to COMMIT was lost; the database has it".into());
-                return Ok(());
-            }
-            Outcome::RolledBack => return Err(error.hint("nothing of it was written")),
-            Outcome::Open(why) => why,
-            Outcome::Untellable(why) => format!("the server cannot tell: {why}"),
-        };
-        let mut doubt = Doubt::new(named, Counts::default(), Vec::new());
-        doubt.why = Why::Open(why);
-        let mut error = doubt.error(true);
-        error.message = "it is not known whether this was committed".into();
-        Err(error)
+        let done = commit(&mut *self.store, send_commit);
+        if done.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Connection | ErrorKind::InDoubt)) {
+            self.applied = Applied::Nothing;
+            self.seen.unsent();
+        }
+        if done? {
+            self.applied = Applied::Nothing;
+            self.seen.unsent();
+            self.warnings.push("the answer to COMMIT was lost; the database has it".into());
+        }
+        Ok(())
     }
 }

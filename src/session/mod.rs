@@ -13,6 +13,7 @@ mod history;
 pub mod journal;
 pub mod net;
 mod number;
+pub(crate) mod outcome;
 mod patience;
 pub mod recovery;
 mod reload;

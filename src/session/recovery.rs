@@ -241,6 +241,7 @@ fn committing(named: &Named, only: &[EntityId], catalog: &Catalog) -> String {
     let name = match named {
         Named::Transaction(identity) => json!(identity.to_string()),
         Named::NothingWritten => json!(NOTHING),
+        Named::Marked(marker) => json!({ "marker": marker }),
         Named::Untellable => json!(true),
     };
     let only: Vec<String> = only.iter().map(|entity| catalog.get(*entity).qualified()).collect();
@@ -273,6 +274,10 @@ impl Left {
             Json::String(name) if name == NOTHING => Named::NothingWritten,
             // One that cannot be read is as good as none: the rows tell.
             Json::String(name) => name.parse().map_or(Named::Untellable, Named::Transaction),
+            Json::Object(named) => {
+                let marker = named.get("marker").and_then(Json::as_str);
+                marker.map_or(Named::Untellable, |marker| Named::Marked(marker.to_owned()))
+            }
             _ => Named::Untellable,
         };
         let only = line.get("only").and_then(Json::as_array).into_iter().flatten();

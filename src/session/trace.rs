@@ -4,12 +4,17 @@ use super::journal::{Change, Entry};
 use super::net::net;
 use super::seen::is_exact;
 use super::{Session, by_values};
-use crate::model::{Cell, EntityId, Value};
-use crate::plan::query::Statement;
+use crate::language::ast::CompareOp;
+use crate::model::{Catalog, Cell, EntityId, Value};
+use crate::plan::query::{Alias, ColumnRef, Expr, Select, Statement};
 use crate::store::Named;
 use crate::{ErrorKind, Result};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many records one query asks for.
+const TOGETHER: usize = 1_000;
 
 /// How many records of each sort a message names.
 const SHOWN: usize = 5;
@@ -61,6 +66,38 @@ impl Found {
     }
 }
 
+/// Records by their keys, none for a key that no record has.
+type Records = HashMap<(EntityId, String), Option<Vec<Value>>>;
+
+/// The key of a record when its new values are there.
+fn key_after(key: &[Value], set: &[(usize, Value)], own: &[usize]) -> Vec<Value> {
+    let new = |column: &usize| set.iter().find(|(changed, _)| changed == column).map(|(_, value)| value.clone());
+    own.iter().zip(key).map(|(column, old)| new(column).unwrap_or_else(|| old.clone())).collect()
+}
+
+/// The records that have one of some keys.
+fn by_keys(catalog: &Catalog, entity: EntityId, keys: &[Vec<Value>]) -> Select {
+    let model = catalog.get(entity);
+    let column = |column: usize| Box::new(Expr::Column(ColumnRef { alias: Alias(0), entity, column }));
+    let value = |column: usize, value: &Value| Expr::Value(value.clone(), model.columns[column].data_type.clone());
+    let mut select = Select::all(entity, catalog);
+    select.filter = Some(match model.key.as_slice() {
+        [only] => Expr::In(column(*only), keys.iter().map(|key| value(*only, &key[0])).collect()),
+        several => Expr::Or(
+            keys.iter()
+                .map(|key| {
+                    let same = several
+                        .iter()
+                        .zip(key)
+                        .map(|(at, part)| Expr::Compare(column(*at), CompareOp::Eq, Box::new(value(*at, part))));
+                    Expr::And(same.collect())
+                })
+                .collect(),
+        ),
+    });
+    select
+}
+
 impl Session {
     /// What there is of some entries' changes in the database; of some tables', or all.
     ///
@@ -79,12 +116,12 @@ impl Session {
     fn compare_once(&mut self, entries: &[Entry], only: &[EntityId], named: &Named) -> Result<Found> {
         let mut found = Found::default();
         let catalog = Arc::clone(&self.catalog);
-        for net in net(entries, &catalog) {
-            if !only.is_empty() && !only.contains(&net.change.entity()) {
-                continue;
-            }
+        let mut nets = net(entries, &catalog);
+        nets.retain(|net| only.is_empty() || only.contains(&net.change.entity()));
+        let records = self.look(nets.iter().map(|net| &net.change))?;
+        for net in nets {
             let name = self.spelled(&net.change);
-            match self.trace(&net.change, *named == Named::Untellable)? {
+            match self.trace(&net.change, &records, *named == Named::Untellable)? {
                 Trace::There => found.there.push(name),
                 Trace::Absent => found.absent.push(name),
                 Trace::Unclear => found.unclear.push(name),
@@ -98,7 +135,7 @@ impl Session {
     }
 
     /// Whether a change is in the database. `may_run` where its transaction may not have ended.
-    fn trace(&mut self, change: &Change, may_run: bool) -> Result<Trace> {
+    fn trace(&mut self, change: &Change, records: &Records, may_run: bool) -> Result<Trace> {
         let entity = change.entity();
         let own = self.catalog.get(entity).key.clone();
         let by = |key: &[Value]| -> Vec<(usize, Value)> { own.iter().copied().zip(key.iter().cloned()).collect() };
@@ -113,26 +150,20 @@ impl Session {
                         _ => Trace::Unclear,
                     });
                 };
-                let by = by(&key);
-                let Some(row) = self.found(entity, &by)? else { return Ok(Trace::Absent) };
-                Ok(if self.has(entity, &by, &row, &values)? { Trace::There } else { Trace::Unclear })
+                let Some(row) = self.found(entity, &key, records)? else { return Ok(Trace::Absent) };
+                Ok(if self.has(entity, &by(&key), &row, &values)? { Trace::There } else { Trace::Unclear })
             }
             Change::Update { key, set, base, .. } => {
                 if own.is_empty() {
                     return Ok(Trace::Unclear);
                 }
-                let (old, mut new) = (by(key), by(key));
-                for (at, value) in &mut new {
-                    if let Some((_, changed)) = set.iter().find(|(column, _)| column == at) {
-                        value.clone_from(changed);
-                    }
-                }
-                let has_new = match self.found(entity, &new)? {
-                    Some(row) => self.has(entity, &new, &row, set)?,
+                let new = key_after(key, set, &own);
+                let has_new = match self.found(entity, &new, records)? {
+                    Some(row) => self.has(entity, &by(&new), &row, set)?,
                     None => false,
                 };
-                let has_old = match self.found(entity, &old)? {
-                    Some(row) => self.has(entity, &old, &row, base)?,
+                let has_old = match self.found(entity, key, records)? {
+                    Some(row) => self.has(entity, &by(key), &row, base)?,
                     None => false,
                 };
                 Ok(match (has_new, has_old) {
@@ -143,16 +174,59 @@ impl Session {
                 })
             }
             Change::Delete { key, .. } if !own.is_empty() => {
-                Ok(if self.found(entity, &by(key))?.is_some() { Trace::Absent } else { Trace::There })
+                Ok(if self.found(entity, key, records)?.is_some() { Trace::Absent } else { Trace::There })
             }
             Change::Delete { .. } => Ok(Trace::Unclear),
         }
     }
 
+    /// The records that changes are about, as they are in the database: a few queries a table, however many they are.
+    fn look<'c>(&mut self, changes: impl Iterator<Item = &'c Change>) -> Result<Records> {
+        let mut wanted: HashMap<EntityId, Vec<Vec<Value>>> = HashMap::new();
+        for change in changes {
+            let keys = wanted.entry(change.entity()).or_default();
+            if let (Change::Update { key, set, .. }, own) = (change, &self.catalog.get(change.entity()).key) {
+                keys.push(key_after(key, set, own));
+            }
+            keys.extend(change.key(&self.catalog));
+        }
+        let mut records = Records::new();
+        for (entity, keys) in wanted {
+            let own = self.catalog.get(entity).key.clone();
+            if own.is_empty() {
+                continue;
+            }
+            for keys in keys.chunks(if own.len() == 1 { TOGETHER } else { TOGETHER / 10 }) {
+                let mut found = HashMap::new();
+                let select = by_keys(&self.catalog, entity, keys);
+                self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
+                    let row: Vec<Value> = cells.iter().map(|cell| cell.to_value()).collect();
+                    let key: Vec<Value> = own.iter().map(|at| row[*at].clone()).collect();
+                    found.insert(format!("{key:?}"), row);
+                    Ok(true)
+                })?;
+                let asked: HashSet<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+                // A record whose key the database spells in another way is any of those that were not found.
+                let spelled = found.keys().all(|key| asked.contains(key));
+                for key in asked {
+                    let row = found.remove(&key);
+                    if spelled || row.is_some() {
+                        records.insert((entity, key), row);
+                    }
+                }
+            }
+        }
+        Ok(records)
+    }
+
     /// The record as it is in the database.
-    fn found(&mut self, entity: EntityId, by: &[(usize, Value)]) -> Result<Option<Vec<Value>>> {
+    fn found(&mut self, entity: EntityId, key: &[Value], records: &Records) -> Result<Option<Vec<Value>>> {
+        if let Some(known) = records.get(&(entity, format!("{key:?}"))) {
+            return Ok(known.clone());
+        }
+        let by: Vec<(usize, Value)> = self.catalog.get(entity).key.iter().copied().zip(key.iter().cloned()).collect();
         let mut found = None;
-        let select = by_values(&self.catalog, entity, by, false);
+        let select = by_values(&self.catalog, entity, &by, false);
         self.store.query(&self.catalog, &Statement::Select(&select), &mut |cells| {
             found = Some(cells.iter().map(|cell| cell.to_value()).collect());
             Ok(false)

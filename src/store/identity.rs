@@ -48,6 +48,8 @@ impl FromStr for Identity {
 pub enum Named {
     /// By this its outcome can be asked for.
     Transaction(Identity),
+    /// It has put this marker into a table: whether it is there tells.
+    Marked(String),
     /// It has changed nothing: whether COMMIT arrives makes no difference.
     NothingWritten,
     /// This engine gives its transactions no names.

@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod guard;
 mod identity;
+mod marker;
 mod numbering;
 mod own;
 mod parameters;
@@ -75,6 +76,8 @@ pub struct PgStore {
     /// Another server, or another life of the same one, has been connected to since.
     renewed: bool,
     numbering: numbering::Numbering,
+    /// By what commits are looked up, where a setting asks for that.
+    markers: Option<marker::Markers>,
     /// What runs on the connection, for Ctrl-C.
     running: Running,
     waiter: Option<Waiter>,
@@ -99,6 +102,11 @@ impl PgStore {
         running.set(Some(target(&parameters, connected.server.as_ref(), connected.socket, connected.pooled)));
         let mut store = Self::over(connected.connection, connected.server, Some(parameters), running);
         store.read_only = read_only;
+        if network.commit_markers && !read_only {
+            let there = store.has_table(marker::TABLE)?;
+            store.asked(|connection| marker::Markers::prepare(connection, there))?;
+            store.markers = Some(marker::Markers::default());
+        }
         Ok(store)
     }
 
@@ -144,6 +152,7 @@ impl PgStore {
             read_only: false,
             renewed: false,
             numbering,
+            markers: None,
             running,
             waiter: None,
         }
@@ -406,11 +415,14 @@ impl Store for PgStore {
     fn commit(&mut self) -> Result<()> {
         let connection = &mut self.connection;
         self.running.guarded(|| self.numbering.settle(connection))?;
-        self.batch("COMMIT")
+        self.batch("COMMIT")?;
+        self.markers.iter_mut().for_each(marker::Markers::acknowledge);
+        Ok(())
     }
 
     fn rollback(&mut self) -> Result<()> {
         self.numbering.forget();
+        self.markers.iter_mut().for_each(marker::Markers::forget);
         match self.batch("ROLLBACK") {
             // The transaction went with the connection.
             Err(error) if error.kind == ErrorKind::Connection => self.reconnect(),
@@ -469,6 +481,9 @@ impl Store for PgStore {
 
     fn identity(&mut self) -> Result<Named> {
         let (connection, server) = (&mut self.connection, &mut self.server);
+        if let Some(markers) = &mut self.markers {
+            return self.running.guarded(|| markers.put(connection).map(Named::Marked));
+        }
         self.running.guarded(|| identity::of(connection, server))
     }
 
@@ -480,6 +495,10 @@ impl Store for PgStore {
         self.server
             .as_ref()
             .is_some_and(|server| matches!(server.isolation.as_str(), "repeatable read" | "serializable"))
+    }
+
+    fn has_marker(&mut self, marker: &str) -> Result<Fate> {
+        self.asked(|connection| marker::fate(connection, marker))
     }
 
     fn place(&mut self) -> Option<String> {

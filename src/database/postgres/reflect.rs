@@ -19,7 +19,7 @@ const TABLES: &str = "SELECT 1 AS part, c.oid AS table_oid, 0::pg_catalog.int8 A
     NULL::pg_catalog.int2[] AS numbers, NULL::pg_catalog.int2[] AS others \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations'])";
+    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations', '__diesel_shell_commits'])";
 
 /// Columns with their types: a domain counts as the type that it is made of. The last truth value says that the type has
 /// no order, neither itself nor through what it is made of: no operator class for a btree, its own or that of a type that
