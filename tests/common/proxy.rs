@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 /// What asks for encryption: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
@@ -77,7 +77,8 @@ struct Shared {
     round_trips: AtomicUsize,
     /// What was sent to the server, statement by statement.
     statements: Mutex<Vec<String>>,
-    streams: Mutex<Vec<TcpStream>>,
+    /// The connections that there are. Those that ended are not kept: a process with thousands of descriptors is slow.
+    pairs: Mutex<Vec<Weak<Pair>>>,
 }
 
 /// A proxy before a server on this machine, for as long as the test runs.
@@ -146,8 +147,8 @@ impl Proxy {
 
     /// Cuts every connection that there is.
     pub fn cut(&self) {
-        for stream in self.shared.streams.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        for pair in self.shared.pairs.lock().unwrap().drain(..) {
+            pair.upgrade().iter().for_each(|pair| pair.cut());
         }
     }
 
@@ -186,7 +187,6 @@ impl Pair {
 fn connect(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
-    shared.streams.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
     let pair = Arc::new(Pair {
         client,
         server,
@@ -195,6 +195,11 @@ fn connect(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
         action: Mutex::default(),
         encrypted: AtomicBool::new(false),
     });
+    {
+        let mut pairs = shared.pairs.lock().unwrap();
+        pairs.retain(|pair| pair.strong_count() > 0);
+        pairs.push(Arc::downgrade(&pair));
+    }
     let (forth, back) = (Arc::clone(&pair), pair);
     let (all, too) = (Arc::clone(shared), Arc::clone(shared));
     std::thread::spawn(move || {
