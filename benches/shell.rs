@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+#[path = "shell/bulk.rs"]
+mod bulk;
 #[cfg(all(unix, feature = "postgres"))]
 #[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/common/cluster.rs"]
@@ -263,7 +266,7 @@ fn sqlite(bench: &Bench) {
             || run(SHELL, &[&bench.fresh("mix.db"), "--quiet"], Some(&script), &out),
             || run("sqlite3", &[&bench.fresh("theirs.db")], Some(&sql), &out),
         ),
-        "0.45",
+        "0.42",
     );
     // A million users, and as many posts, to read.
     let big = bench.fresh("big.db");
@@ -432,6 +435,22 @@ fn postgres(bench: &Bench) {
         }),
         "2.00",
     );
+    let import = format!(".import '{}' user", data.display());
+    row(
+        "`.import` of 100,000 rows; psql with \\copy",
+        pair(
+            || {
+                empty();
+                run(SHELL, &[&url, "-q", "-c", &import, "-c", "commit"], None, &out)
+            },
+            || {
+                empty();
+                run("psql", &[&url, "-q", "-c", &copy], None, &out)
+            },
+        ),
+        "1.50",
+    );
+    bulk::postgres(&url, bench);
     let (script, sql) = (bench.file("mix.dsh"), bench.file("mix.sql"));
     mixed(&mut file(&script), &mut file(&sql), 20_000);
     row(
@@ -446,7 +465,7 @@ fn postgres(bench: &Bench) {
                 run("psql", &[&url, "-q"], Some(&sql), &out)
             },
         ),
-        "0.20",
+        "0.12",
     );
     empty();
     let fill = "insert into users (username, email) select 'user' || n, 'user' || n || '@example.com' from generate_series(1, 1000000) n";
@@ -467,7 +486,7 @@ fn postgres(bench: &Bench) {
     read("table", &[], "1,000,000 rows as table; psql aligned");
 }
 
-/// All of it, or the parts that are named: sqlite, growth, large, parsing, postgres, distance. `large` writes some gigabytes and is
+/// All of it, or the parts that are named: sqlite, growth, large, parsing, postgres, bulk, distance. `large` writes some gigabytes and is
 /// only done when it is named.
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -492,6 +511,10 @@ fn main() {
     #[cfg(all(unix, feature = "postgres"))]
     if wanted("postgres") {
         postgres(&bench);
+    }
+    #[cfg(unix)]
+    if wanted("bulk") {
+        bulk::sqlite(&bench);
     }
     #[cfg(unix)]
     if wanted("distance") {

@@ -239,7 +239,7 @@ impl World {
                 let change = Change::Update {
                     entity,
                     key: vec![Value::Int(id)],
-                    set: vec![(NAME, text(name))],
+                    set: vec![(NAME, text(name))].into(),
                     base: vec![(NAME, Value::Text(old))],
                 };
                 if self.view().iter().any(|(other, row)| *other != id && row.0 == new) {
@@ -253,7 +253,7 @@ impl World {
                 let change = Change::Update {
                     entity,
                     key: vec![Value::Int(id)],
-                    set: vec![(N, Value::Int(n))],
+                    set: vec![(N, Value::Int(n))].into(),
                     base: vec![(N, Value::Int(old))],
                 };
                 self.stage(change, |_| Op::Number { id, n });

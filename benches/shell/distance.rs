@@ -25,11 +25,11 @@ const ROUNDS: usize = 5;
 const PROMPT: &str = "bench[^ \r\n]*> ";
 
 /// The shell at a prompt.
-struct Prompt(expectrl::session::OsSession);
+pub struct Prompt(expectrl::session::OsSession);
 
 impl Prompt {
     /// Starts the shell in a folder of its own, and waits for its prompt. Gives how long that took.
-    fn start(home: &Path, database: &str) -> (Self, Duration) {
+    pub fn start(home: &Path, database: &str) -> (Self, Duration) {
         let mut command = Command::new(SHELL);
         command.env_clear().env("HOME", home).env("TERM", "xterm").env("NO_COLOR", "1").current_dir(home);
         command.arg(database);
@@ -41,9 +41,14 @@ impl Prompt {
     }
 
     /// Types a line, and gives how long it took from Enter to the next prompt.
-    fn line(&mut self, line: &str) -> Duration {
+    pub fn line(&mut self, line: &str) -> Duration {
         self.typed(line);
         self.enter()
+    }
+
+    /// The shell's process.
+    pub fn process(&self) -> i32 {
+        self.0.get_process().pid().as_raw()
     }
 
     /// Types without Enter, and waits until the line stands there.

@@ -395,7 +395,7 @@ impl Importer {
             } else {
                 let key = model.key.iter().map(|at| old[*at].clone()).collect();
                 self.counts.updated += 1;
-                changes.push(Change::Update { entity, key, set, base });
+                changes.push(Change::Update { entity, key, set: set.into(), base });
             }
         }
         Ok(changes)

@@ -2,7 +2,7 @@
 //! held, however many rows they hit. It is journalled as such; whoever needs its rows has them spelled out.
 
 use super::flush::is_objection;
-use super::journal::{Change, Entry, Whole};
+use super::journal::{Change, Entry, Values, Whole};
 use super::{Applied, Mode, Session};
 use crate::Result;
 use crate::model::{Entity, Value};
@@ -100,13 +100,14 @@ impl Session {
         let (entity, model) = (bulk.entity(), catalog.get(bulk.entity()));
         // The columns that there were when it was staged.
         let columns: Vec<usize> = bulk.rows.columns.iter().filter_map(|output| output.expr.column()).collect();
+        let set = bulk.set.clone().map(Values::from);
         let mut changes = Vec::new();
         self.store.query(&catalog, &Statement::Select(&bulk.rows), &mut |cells| {
             let mut row = vec![Value::Null; model.columns.len()];
             for (column, cell) in columns.iter().zip(cells) {
                 row[*column] = cell.to_value();
             }
-            let change = match &bulk.set {
+            let change = match &set {
                 Some(set) => Change::setting(entity, model, &row, set),
                 None => Some(Change::deleting(entity, model, &row)),
             };

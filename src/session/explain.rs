@@ -34,7 +34,7 @@ impl Session {
             Change::Insert { columns, values, .. } => {
                 (columns.iter().copied().zip(values.iter().cloned()).collect(), None)
             }
-            Change::Update { set, key, .. } => (set.clone(), Some(key.clone())),
+            Change::Update { set, key, .. } => (set.to_vec(), Some(key.clone())),
             Change::Delete { .. } => return None,
         };
         let model = self.catalog.get(entity).clone();
@@ -113,7 +113,7 @@ impl Session {
     /// The row that a change was about is not as it was read.
     fn conflict(&mut self, change: &Change) -> Error {
         let (entity, key, base, set) = match change {
-            Change::Update { entity, key, base, set } => (*entity, key, base, set.as_slice()),
+            Change::Update { entity, key, base, set } => (*entity, key, base, &**set),
             Change::Delete { entity, key, base } => (*entity, key, base, [].as_slice()),
             Change::Insert { .. } => return Error::new(ErrorKind::Database, "the database inserted nothing"),
         };

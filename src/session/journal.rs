@@ -3,6 +3,10 @@
 //! Pure: it knows neither a database nor a file. Whoever changes it elsewhere than at its end can be told by
 //! [`Journal::generation`].
 
+mod values;
+
+pub use values::Values;
+
 use crate::model::{Catalog, Entity, EntityId, Value};
 use crate::plan::query::Bulk;
 use crate::text::Place;
@@ -32,7 +36,7 @@ pub enum Change {
         /// The row's key.
         key: Vec<Value>,
         /// The new values.
-        set: Vec<(usize, Value)>,
+        set: Values,
         /// The old values of the same columns, as they were read.
         base: Vec<(usize, Value)>,
     },
@@ -50,19 +54,25 @@ pub enum Change {
 impl Change {
     /// New values for a row as it is; none where it has them.
     #[must_use]
-    pub fn setting(entity: EntityId, model: &Entity, row: &[Value], values: &[(usize, Value)]) -> Option<Self> {
-        let new = values.iter().filter(|(at, value)| row[*at] != *value);
-        let (set, base): (Vec<_>, Vec<_>) =
-            new.map(|(at, value)| ((*at, value.clone()), (*at, row[*at].clone()))).unzip();
-        let key = || model.key.iter().map(|at| row[*at].clone()).collect();
-        (!set.is_empty()).then(|| Self::Update { entity, key: key(), set, base })
+    pub fn setting(entity: EntityId, model: &Entity, row: &[Value], values: &Values) -> Option<Self> {
+        let differs = |(at, value): &(usize, Value)| row[*at] != *value;
+        if !values.iter().any(differs) {
+            return None;
+        }
+        let mut set = values.clone();
+        set.retain(differs);
+        let base = set.iter().map(|(at, _)| (*at, row[*at].clone())).collect();
+        let key = model.key.iter().map(|at| row[*at].clone()).collect();
+        Some(Self::Update { entity, key, set, base })
     }
 
     /// That a row as it is goes.
     #[must_use]
     pub fn deleting(entity: EntityId, model: &Entity, row: &[Value]) -> Self {
         let key = model.key.iter().map(|at| row[*at].clone()).collect();
-        let base = row.iter().cloned().enumerate().filter(|(at, _)| !model.key.contains(at)).collect();
+        let others = (0..row.len()).filter(|at| !model.key.contains(at));
+        let mut base = Vec::with_capacity(row.len() - model.key.len());
+        base.extend(others.map(|at| (at, row[at].clone())));
         Self::Delete { entity, key, base }
     }
 

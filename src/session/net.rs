@@ -133,20 +133,22 @@ impl Netting<'_> {
                 *columns = known.into();
             }
             Change::Update { set: earlier, base: first, .. } => {
-                for ((column, value), old) in set.iter().zip(base) {
-                    match earlier.iter().position(|(known, _)| known == column) {
-                        Some(at) if first[at].1 == *value => {
-                            earlier.remove(at);
-                            first.remove(at);
+                earlier.edit(|earlier| {
+                    for ((column, value), old) in set.iter().zip(base) {
+                        match earlier.iter().position(|(known, _)| known == column) {
+                            Some(at) if first[at].1 == *value => {
+                                earlier.remove(at);
+                                first.remove(at);
+                            }
+                            Some(at) => earlier[at].1 = value.clone(),
+                            None if old.1 != *value => {
+                                earlier.push((*column, value.clone()));
+                                first.push(old.clone());
+                            }
+                            None => {}
                         }
-                        Some(at) => earlier[at].1 = value.clone(),
-                        None if old.1 != *value => {
-                            earlier.push((*column, value.clone()));
-                            first.push(old.clone());
-                        }
-                        None => {}
                     }
-                }
+                });
                 gone = earlier.is_empty();
             }
             Change::Delete { .. } => {}

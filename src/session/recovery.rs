@@ -503,7 +503,7 @@ fn from_json(line: &Json, catalog: &Catalog, warnings: &mut Vec<String>) -> Resu
                 if set.is_empty() {
                     continue;
                 }
-                Change::Update { entity, key: key()?, set, base }
+                Change::Update { entity, key: key()?, set: set.into(), base }
             }
             _ => Change::Delete { entity, key: key()?, base: listed("base", false)? },
         });

@@ -131,7 +131,7 @@ impl Moved<'_> {
             Change::Update { key, set, base, .. } => Change::Update {
                 entity: to,
                 key: key.clone(),
-                set: self.values(from, to, set)?,
+                set: self.values(from, to, set)?.into(),
                 base: self.values(from, to, base)?,
             },
             Change::Delete { key, base, .. } => {

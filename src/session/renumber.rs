@@ -235,7 +235,7 @@ impl Swap<'_> {
                 if let (true, [only]) = (owner == self.entity, row.as_mut_slice()) {
                     self.replace(owner, key, key, only);
                 }
-                for (column, value) in set.iter_mut().chain(base) {
+                for (column, value) in set.make_mut().iter_mut().chain(base) {
                     self.replace(owner, *column, key, value);
                 }
             }

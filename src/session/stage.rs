@@ -217,7 +217,7 @@ impl Session {
         let by = model.key.iter().zip(&*key).map(|(column, old)| (*column, new(column).unwrap_or_else(|| old.clone())));
         let by: Vec<(usize, Value)> = by.collect();
         if let Some(row) = self.row(*entity, &by) {
-            for (column, value) in set {
+            for (column, value) in set.make_mut() {
                 value.clone_from(&row[*column]);
             }
         }

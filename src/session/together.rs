@@ -276,7 +276,7 @@ impl Session {
                 }
             };
             if let (Some(row), Change::Update { set, .. }) = (row, &mut self.journal.entry_mut(at).changes[index]) {
-                for (column, value) in set.iter_mut().filter(|(column, _)| columns.contains(column)) {
+                for (column, value) in set.make_mut().iter_mut().filter(|(column, _)| columns.contains(column)) {
                     value.clone_from(&row[*column]);
                 }
             }

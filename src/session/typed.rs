@@ -124,7 +124,10 @@ impl Edit<'_> {
                     for (at, value) in &set {
                         row[*at] = value.clone();
                     }
-                    session.stage(vec![Change::Update { entity, key: record.key(&catalog), set, base }], None)?;
+                    session.stage(
+                        vec![Change::Update { entity, key: record.key(&catalog), set: set.into(), base }],
+                        None,
+                    )?;
                 }
                 Ok(row_of(model, row, Mark::Changed))
             }

@@ -106,7 +106,7 @@ fn conflicts_are_looked_for_together() {
         let key = |n: i64| vec![Value::Int(n), text("chess")];
         for n in 1..=300 {
             let base = vec![(2, Value::Int(n))];
-            changes.push(Change::Update { entity: memberships, key: key(n), set: vec![(2, Value::Null)], base });
+            changes.push(Change::Update { entity: memberships, key: key(n), set: vec![(2, Value::Null)].into(), base });
         }
         world.staged(changes);
         let users = world.entity("users");

@@ -96,7 +96,7 @@ impl World {
             self.columns(entity, &values)
         };
         let (base, set) = (pick(|(_, old, _)| old.clone()), pick(|(_, _, new)| new.clone()));
-        Change::Update { entity, key: vec![Value::Int(key)], set, base }
+        Change::Update { entity, key: vec![Value::Int(key)], set: set.into(), base }
     }
 
     /// A row to go, with what was read of it.
