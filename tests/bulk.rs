@@ -188,3 +188,27 @@ fn secrets_stay_covered_and_other_columns_may_come() {
         shell.script("count players where rank = 3\ncount players where size = 4").ok().stdout("2\n4\n");
     });
 }
+
+#[test]
+fn at_a_prompt_rows_are_staged_and_tried_out_as_one_statement() {
+    both(|| {
+        let shell = made();
+        let run = shell.script(
+            ".set hold off\n.echo on\nset players where rank > 0 rank=9\n.echo off\ndiff\ndiscard player 2\nundo\nundo\n\
+             count players where rank = 9\nredo\ncount players where rank = 9\ndiscard player 4\ncommit",
+        );
+        let run = run.ok().stderr_has("~ staged: 3 of 4 players (1 change;").stderr_has("committed: 2 changed");
+        assert_eq!(written(&run.stderr).len(), 1, "{}", run.stderr);
+        let diff =
+            "~ player 1\n~     rank  1 -> 9\n~ player 2\n~     rank  2 -> 9\n~ player 4\n~     rank  4 -> 9\n0\n3\n";
+        run.stdout(diff);
+        shell
+            .script(".set hold off\nset teams where id > 1 name=red")
+            .fails(1)
+            .stderr_has("name 'red' is taken by team 1");
+        let run =
+            shell.script(".set hold off\n.echo on\ndelete scores where round = 1\n.echo off\ncount scores\ncommit");
+        let run = run.ok().stderr_has("- staged: 3 of 4 scores deleted (1 change;").stdout("1\n");
+        assert_eq!(written(&run.stderr).len(), 1, "{}", run.stderr);
+    });
+}
