@@ -55,10 +55,15 @@ fn hash_value(value: &Value, data_type: &DataType, hasher: &mut DefaultHasher) {
         Value::Float(value) => number(*value, hasher),
         Value::Text(text) => match (data_type, text.parse::<f64>()) {
             (DataType::Numeric | DataType::Int(_) | DataType::Float, Ok(value)) => number(value, hasher),
-            _ => text.trim().chars().flat_map(char::to_lowercase).for_each(|c| c.hash(hasher)),
+            _ => lowered(text.trim()).hash(hasher),
         },
         Value::Bytes(bytes) => bytes.hash(hasher),
     }
+}
+
+/// A text in small letters, each by itself.
+fn lowered(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().flat_map(char::to_lowercase).collect() }
 }
 
 /// The touches of changes to the tables of one catalog.
