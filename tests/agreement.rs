@@ -312,7 +312,7 @@ impl World {
     }
 
     fn rows(&mut self, command: &str) -> Vec<Row> {
-        let reply = self.shell.execute(command).unwrap_or_else(|error| panic!("{command}: {error:?}"));
+        let reply = self.shell.execute(command).unwrap_or_else(|error| panic!("{command}: {error:?}\n{}", self.log));
         reply.rows().map(|rows| rows.iter().cloned().collect()).unwrap_or_default()
     }
 

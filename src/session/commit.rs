@@ -37,6 +37,7 @@ impl Session {
     /// `Conflict` or `Constraint`, naming the change; `Busy` after the last try; `InDoubt` where the answer to COMMIT was lost
     /// and what became of it is not known. The journal is kept.
     pub(crate) fn commit_only(&mut self, dry_run: bool, only: &[EntityId]) -> Result<Counts> {
+        self.end_together()?;
         if self.sandbox && !dry_run {
             return Err(Error::new(ErrorKind::Refused, "this is a sandbox: nothing is ever committed")
                 .hint("`commit --dry-run` tries it; start without --sandbox to write"));
@@ -266,6 +267,8 @@ impl Session {
         if let Some(doubt) = self.doubt.take() {
             return self.forget_doubt(&doubt);
         }
+        // What is wrong with what was being collected is of no matter any more.
+        let _ = self.end_together();
         let counts = self.counts();
         self.end()?;
         self.journal.roll_back();

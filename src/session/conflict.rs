@@ -125,6 +125,7 @@ impl Session {
     /// # Errors
     /// `Invalid` when there is no such conflict; `Refused` for an edit of a record that is gone.
     pub(crate) fn keep(&mut self, mine: bool, record: Option<(EntityId, Vec<Value>)>) -> Result<Settled> {
+        self.settled()?;
         let conflicts: Vec<Conflict> = self
             .conflicts()?
             .into_iter()
@@ -139,8 +140,11 @@ impl Session {
         let mut entries = self.journal.entries().to_vec();
         let mut settled = Settled { conflicts: conflicts.len(), others: Counts::default() };
         for conflict in &conflicts {
+            // Columns that no change was based anew in yet: those behind it are based on what it gives.
+            let mut first: Vec<usize> = conflict.columns.iter().map(|(at, _, _)| *at).collect();
             for entry in &mut entries {
-                settle(entry, conflict, mine, &catalog, &mut settled.others)?;
+                let rebased = mine.then_some(&mut first);
+                settle(entry, conflict, rebased, &catalog, &mut settled.others)?;
             }
         }
         entries.retain(|entry| !entry.is_empty());
@@ -149,9 +153,14 @@ impl Session {
     }
 }
 
-/// Settles one conflict in one entry.
-fn settle(entry: &mut Entry, conflict: &Conflict, mine: bool, catalog: &Catalog, others: &mut Counts) -> Result<()> {
-    let mut first: Vec<usize> = conflict.columns.iter().map(|(at, _, _)| *at).collect();
+/// Settles one conflict in one entry: with `mine`, the columns that are still to be based anew, what is staged stays.
+fn settle(
+    entry: &mut Entry,
+    conflict: &Conflict,
+    mut mine: Option<&mut Vec<usize>>,
+    catalog: &Catalog,
+    others: &mut Counts,
+) -> Result<()> {
     let about =
         |change: &Change| change.entity() == conflict.entity && change.key(catalog).as_ref() == Some(&conflict.key);
     let theirs = |at: usize| conflict.columns.iter().any(|(column, _, _)| *column == at);
@@ -159,7 +168,7 @@ fn settle(entry: &mut Entry, conflict: &Conflict, mine: bool, catalog: &Catalog,
     let (mut alone, mut stays) = (BTreeSet::new(), Vec::new());
     for (at, change) in entry.changes.iter_mut().enumerate().filter(|(_, change)| about(change)) {
         match change {
-            Change::Update { .. } if conflict.gone && mine => {
+            Change::Update { .. } if conflict.gone && mine.is_some() => {
                 let model = catalog.get(conflict.entity);
                 let name = crate::plan::named_by_key(model, &conflict.key);
                 return Err(Error::new(
@@ -170,7 +179,11 @@ fn settle(entry: &mut Entry, conflict: &Conflict, mine: bool, catalog: &Catalog,
             }
             // Gone is what a delete wanted.
             Change::Update { .. } | Change::Delete { .. } if conflict.gone => drop(alone.insert(at)),
-            Change::Update { base, .. } | Change::Delete { base, .. } if mine => rebase(base, &mut first, conflict),
+            Change::Update { base, .. } | Change::Delete { base, .. } if mine.is_some() => {
+                if let Some(first) = mine.as_deref_mut() {
+                    rebase(base, first, conflict);
+                }
+            }
             Change::Update { set, base, .. } => {
                 set.retain(|(at, _)| !theirs(*at));
                 base.retain(|(at, _)| !theirs(*at));

@@ -303,7 +303,10 @@ impl Session {
     /// # Errors
     /// As [`Session::flush`].
     pub(crate) fn settle(&mut self) -> Result<()> {
-        let unknown = |change: &Change| matches!(change, Change::Insert { .. }) && change.key(&self.catalog).is_none();
+        let unknown = |change: &Change| {
+            matches!(change, Change::Insert { entity, .. } if !self.catalog.get(*entity).key.is_empty())
+                && change.key(&self.catalog).is_none()
+        };
         if !self.journal.changes().any(unknown) && !self.journal.has_bulk() {
             return Ok(());
         }

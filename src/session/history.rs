@@ -3,8 +3,9 @@
 use super::Session;
 use super::conflict::together;
 use super::journal::{Change, Entry};
-use crate::model::{EntityId, Value};
+use crate::model::{Catalog, EntityId, Value};
 use crate::{Error, ErrorKind, Result};
+use std::collections::{HashMap, HashSet};
 
 impl Session {
     /// Takes back the last `count` steps; gives how many there were to take.
@@ -12,7 +13,7 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back, or the recovery file cannot be written.
     pub fn undo(&mut self, count: usize) -> Result<usize> {
-        self.certain()?;
+        self.settled()?;
         let done = self.journal.undo(count);
         if done > 0 {
             self.replay()?;
@@ -25,12 +26,18 @@ impl Session {
     /// # Errors
     /// When the database cannot roll back, or the recovery file cannot be written.
     pub fn redo(&mut self, count: usize) -> Result<usize> {
-        self.certain()?;
+        self.settled()?;
         let done = self.journal.redo(count);
         if done > 0 {
             self.replay()?;
         }
         Ok(done)
+    }
+
+    /// Before the journal changes other than at its end: nothing is in doubt, and what was being collected is staged.
+    pub(super) fn settled(&mut self) -> Result<()> {
+        self.certain()?;
+        self.end_together()
     }
 
     /// The journal was changed other than at its end: a held transaction is done again, the recovery file rewritten.
@@ -54,7 +61,7 @@ impl Session {
     /// # Errors
     /// `Invalid` when there is none of that name.
     pub fn rollback_to(&mut self, name: &str) -> Result<usize> {
-        self.certain()?;
+        self.settled()?;
         let Some(steps) = self.journal.back_to(name) else {
             let error = Error::invalid(format!("there is no savepoint `{name}`"));
             let error = error.suggest(name, self.savepoints());
@@ -68,7 +75,7 @@ impl Session {
 
     /// Replaces the journal as one step that `undo` takes back.
     pub(super) fn edit(&mut self, entries: Vec<Entry>) -> Result<()> {
-        self.certain()?;
+        self.settled()?;
         self.journal.edit(entries);
         self.renew_effects()?;
         self.replay()
@@ -81,20 +88,22 @@ impl Session {
     /// `Invalid` when nothing is staged for it; `Refused` when other staged changes need it.
     #[doc(hidden)]
     pub fn discard(&mut self, entity: EntityId, key: &[Value], column: Option<usize>) -> Result<usize> {
+        self.settled()?;
         let mut entries = self.journal.entries().to_vec();
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let about = about(&entries, entity, key, &catalog);
         let mut taken = 0;
-        for entry in &mut entries {
-            let about =
-                |change: &Change| change.entity() == entity && change.key(&self.catalog).as_deref() == Some(key);
+        for (entry, own) in entries.iter_mut().zip(&about) {
             let Some(column) = column else {
-                let own: Vec<usize> = (0..entry.changes.len()).filter(|at| about(&entry.changes[*at])).collect();
-                let group = together(entry, &own, &self.catalog);
+                let group = together(entry, own, &catalog);
                 taken += group.len();
                 entry.take_out(&group);
                 continue;
             };
+            let mut at = 0;
             entry.changes.retain_mut(|change| {
-                if !about(change) {
+                at += 1;
+                if !own.contains(&(at - 1)) {
                     return true;
                 }
                 match change {
@@ -106,7 +115,7 @@ impl Session {
                         !set.is_empty()
                     }
                     Change::Insert { columns, values, row, .. } => {
-                        let required = self.catalog.get(entity).columns[column].required();
+                        let required = catalog.get(entity).columns[column].required();
                         if let (Some(at), false) = (columns.iter().position(|known| *known == column), required) {
                             taken += 1;
                             values.remove(at);
@@ -171,4 +180,46 @@ impl Session {
         }
         entries.iter().find(|entry| entry.changes.iter().any(refers)).map(|entry| entry.number)
     }
+}
+
+/// Which changes of each entry are about the record that has this key in one of them, also those that name it by a key
+/// which it had before or gets later.
+fn about(entries: &[Entry], entity: EntityId, key: &[Value], catalog: &Catalog) -> Vec<Vec<usize>> {
+    let own = &catalog.get(entity).key;
+    // The number of the record that has each key now, and of the one that each change is about.
+    let mut records: HashMap<String, usize> = HashMap::new();
+    let mut numbers: Vec<(usize, usize, usize)> = Vec::new();
+    let mut wanted = HashSet::new();
+    let mut count = 0;
+    for (entry, found) in entries.iter().enumerate() {
+        for (at, change) in found.changes.iter().enumerate().filter(|(_, change)| change.entity() == entity) {
+            let Some(name) = change.key(catalog) else { continue };
+            count += 1;
+            let number = match change {
+                // Whatever had that key before is another record.
+                Change::Insert { .. } => count,
+                _ => records.get(&format!("{name:?}")).copied().unwrap_or(count),
+            };
+            numbers.push((entry, at, number));
+            if name == key {
+                wanted.insert(number);
+            }
+            let now: Vec<Value> = match change {
+                Change::Update { set, .. } => {
+                    let new = |(column, old): (&usize, &Value)| {
+                        set.iter().find(|(changed, _)| changed == column).map_or(old, |(_, value)| value).clone()
+                    };
+                    own.iter().zip(&name).map(new).collect()
+                }
+                _ => name.clone(),
+            };
+            records.remove(&format!("{name:?}"));
+            records.insert(format!("{now:?}"), number);
+        }
+    }
+    let mut about = vec![Vec::new(); entries.len()];
+    for (entry, at, _) in numbers.into_iter().filter(|(_, _, number)| wanted.contains(number)) {
+        about[entry].push(at);
+    }
+    about
 }

@@ -54,18 +54,17 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
     let mut list: Vec<Touch> = Vec::new();
     for (at, change) in changes.enumerate() {
         let shape = Shape::of(change);
-        let mut place = None;
-        if plain {
-            touches.of(change, &mut list);
-            // Behind every set that it must not overtake; new records may share one with what they refer to.
-            let bound = list.iter().filter_map(|touch| bound(slots.get(&touch.slot)?, touch.role)).max();
-            let too_early =
-                |set: &usize| bound.is_some_and(|bound| *set < bound || (*set == bound && !shape.is_insert()));
+        touches.of(change, &mut list);
+        // Behind every set that it must not overtake; new records may share one with what they refer to.
+        let bound = list.iter().filter_map(|touch| bound(slots.get(&touch.slot)?, touch.role)).max();
+        let too_early = |set: &usize| bound.is_some_and(|bound| *set < bound || (*set == bound && !shape.is_insert()));
+        let place = if plain {
             // The first that is late enough, so that what depends on this change can come early too.
-            place = alike.get(&shape).and_then(|sets| sets.get(sets.partition_point(too_early))).copied();
-        } else if shapes.last() == Some(&shape) {
-            place = Some(shapes.len() - 1);
-        }
+            alike.get(&shape).and_then(|sets| sets.get(sets.partition_point(too_early))).copied()
+        } else {
+            // Only with its neighbours.
+            sets.len().checked_sub(1).filter(|last| shapes[*last] == shape && !too_early(last))
+        };
         let place = place.unwrap_or_else(|| {
             sets.push(Vec::new());
             shapes.push(shape.clone());
@@ -73,18 +72,16 @@ pub fn sets<'c>(changes: impl Iterator<Item = &'c Change>, catalog: &Catalog, pl
             sets.len() - 1
         });
         sets[place].push(at);
-        if plain {
-            for touch in &list {
-                let last = slots.entry(touch.slot).or_default();
-                let role = match touch.role {
-                    Role::Gives => &mut last.gives,
-                    Role::Takes => &mut last.takes,
-                    Role::Edits => &mut last.edits,
-                    Role::Refers => &mut last.refers,
-                    Role::Follows => continue,
-                };
-                *role = (*role).max(Some(place));
-            }
+        for touch in &list {
+            let last = slots.entry(touch.slot).or_default();
+            let role = match touch.role {
+                Role::Gives => &mut last.gives,
+                Role::Takes => &mut last.takes,
+                Role::Edits => &mut last.edits,
+                Role::Refers => &mut last.refers,
+                Role::Follows => continue,
+            };
+            *role = (*role).max(Some(place));
         }
     }
     sets
@@ -96,3 +93,6 @@ fn bound(last: &Last, role: Role) -> Option<usize> {
         [(Role::Gives, last.gives), (Role::Takes, last.takes), (Role::Edits, last.edits), (Role::Refers, last.refers)];
     before.into_iter().filter(|(earlier, _)| ordered(*earlier, role)).filter_map(|(_, set)| set).max()
 }
+
+#[cfg(test)]
+mod tests;

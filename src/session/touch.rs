@@ -4,7 +4,7 @@
 //! changes that touch no slot in common cannot tell in which order they are sent.
 
 use super::journal::Change;
-use crate::model::{Catalog, DataType, Entity, EntityId, ReferentialAction, Value};
+use crate::model::{Catalog, ColumnDefault, DataType, Entity, EntityId, ForeignKey, ReferentialAction, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -84,6 +84,15 @@ struct Table {
     spreads: Vec<EntityId>,
     /// A unique index over expressions.
     opaque: bool,
+    /// New records may refer to one of its records without saying so: by a default of the database.
+    defaulted: bool,
+}
+
+/// Whether the database may fill in a reference that a new record does not name.
+fn is_filled_in(model: &Entity, key: &ForeignKey, columns: &[usize]) -> bool {
+    key.columns.iter().any(|column| {
+        !columns.contains(column) && matches!(model.columns[*column].default, Some(ColumnDefault::Database(_)))
+    })
 }
 
 impl Table {
@@ -104,7 +113,7 @@ impl Table {
         for (_, other) in catalog.iter() {
             other.foreign_keys.iter().filter(|key| key.to == id).for_each(|key| add(&key.to_columns));
         }
-        let acts = |key: &crate::model::ForeignKey| {
+        let acts = |key: &ForeignKey| {
             key.on_delete != ReferentialAction::Restrict || key.on_update != ReferentialAction::Restrict
         };
         let mut spreads = Vec::new();
@@ -117,7 +126,10 @@ impl Table {
                 }
             }
         }
-        Self { identities, reached: model.foreign_keys.iter().any(acts), spreads, opaque }
+        let defaulted = catalog
+            .iter()
+            .any(|(_, other)| other.foreign_keys.iter().any(|key| key.to == id && is_filled_in(other, key, &[])));
+        Self { identities, reached: model.foreign_keys.iter().any(acts), spreads, opaque, defaulted }
     }
 }
 
@@ -209,6 +221,15 @@ impl<'a> Touches<'a> {
                 touch(whole(*child, "spread"), Role::Takes);
             }
         }
+        let comes_or_goes = set.is_none_or(|_| table.identities.iter().any(|columns| changes(columns)));
+        if table.defaulted && comes_or_goes {
+            touch(whole(id, "default"), Role::Refers);
+        }
+        if let Change::Insert { columns, .. } = change {
+            for key in model.foreign_keys.iter().filter(|key| is_filled_in(model, key, columns)) {
+                touch(whole(key.to, "default"), Role::Takes);
+            }
+        }
         // Numbers are given in the order in which records arrive, and may be those of records that are gone.
         if model.numbered_key().is_some() {
             let role = match change {
@@ -265,3 +286,6 @@ pub fn needed<'c>(staged: impl Iterator<Item = &'c Change>, new: &[Change], cata
     }
     found.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

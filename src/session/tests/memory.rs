@@ -59,6 +59,10 @@ pub struct Database {
     log: Vec<String>,
     /// Transactions have no names.
     pub nameless: bool,
+    /// Whether a transaction is open.
+    pub open: bool,
+    /// Whether the connection is lost.
+    pub lost: bool,
 }
 
 /// A connection to a [`Database`].
@@ -96,6 +100,8 @@ impl Database {
             faults: Vec::new(),
             log: Vec::new(),
             nameless: false,
+            open: false,
+            lost: false,
         }))
     }
 
@@ -173,6 +179,7 @@ impl Memory {
         let fault = self.database.borrow_mut().fault(statement);
         if let Some((false, error)) = fault {
             self.failed(&error);
+            self.show();
             return Err(error);
         }
         let aborted = self.open.as_ref().is_some_and(|open| open.aborted);
@@ -181,7 +188,15 @@ impl Memory {
         }
         let done = work(self);
         let done = fault.map_or(done, |(_, error)| Err(error));
-        done.inspect_err(|error| self.failed(error))
+        let done = done.inspect_err(|error| self.failed(error));
+        self.show();
+        done
+    }
+
+    /// Lets the database show whether a transaction is open.
+    fn show(&self) {
+        let mut database = self.database.borrow_mut();
+        (database.open, database.lost) = (self.open.is_some(), self.lost);
     }
 
     fn failed(&mut self, error: &Error) {

@@ -3,9 +3,12 @@
 mod commits;
 mod evaluate;
 mod failures;
-mod memory;
+pub mod memory;
 mod prompts;
-mod schema;
+pub mod random;
+pub mod schema;
 mod scripts;
-mod tables;
-mod world;
+mod settling;
+mod states;
+pub mod tables;
+pub mod world;
