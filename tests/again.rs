@@ -195,3 +195,29 @@ fn a_script_runs_again_from_where_its_transaction_began() {
         assert!(skip > 5, "{skip}");
     }
 }
+
+#[test]
+fn while_a_server_is_waited_for_the_screen_stays_whole() {
+    let Some((_cluster, proxy, url)) = place() else { return };
+    let process = Process::empty();
+    let mut command = process.command();
+    command.arg(&url).env("TERM", "xterm");
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session.expect("> ").unwrap();
+    proxy.refuse(100_000);
+    proxy.cut();
+    session.send_line("count items").unwrap();
+    let told = session.expect("waiting up to").unwrap();
+    let told = String::from_utf8_lossy(told.before()).into_owned();
+    assert!(told.contains("unexpectedly This probably means"), "{told}");
+    // Long enough for something to be drawn between the tries.
+    std::thread::sleep(Duration::from_secs(3));
+    proxy.refuse(0);
+    let seen = session.expect("it has been made again").unwrap();
+    let seen = String::from_utf8_lossy(seen.before()).into_owned();
+    assert!(seen.contains("Ctrl-C stops it") && !seen.contains("\\u{1b}"), "{seen}");
+    session.expect("3\r\n").unwrap();
+    session.send_line(".quit").unwrap();
+    session.expect(Eof).unwrap();
+}

@@ -15,8 +15,12 @@ struct Held {
     reader: JoinHandle<Vec<u8>>,
 }
 
-/// Connects, with the standard error held back.
+/// Connects, with the standard error held back, and nothing drawn on it.
 pub fn quietly(connect: &mut dyn FnMut()) {
+    diesel_shell::shell::undrawn(&mut || held(connect));
+}
+
+fn held(connect: &mut dyn FnMut()) {
     let Ok(held) = Held::begin() else { return connect() };
     connect();
     let text = held.end();

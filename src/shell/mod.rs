@@ -26,6 +26,8 @@ pub use console::{Ask, Console, Opened, Opener, Options};
 pub use editor::{Editor, Keys, confirm, interact};
 pub use opening::Opening;
 pub use pager::{Pager, Paging};
+#[cfg(feature = "editor")]
+pub use progress::undrawn;
 pub use reply::Reply;
 pub use script::{Ended, Script, finish, run_script};
 pub use status::Status;

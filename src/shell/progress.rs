@@ -12,6 +12,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often what is shown is drawn again.
 const BEAT: Duration = Duration::from_millis(120);
 
+/// Held by whoever draws, and by whoever leads the standard error elsewhere meanwhile.
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// Does something while nothing is drawn: what leads the standard error elsewhere must not catch what is for the screen.
+pub fn undrawn(work: &mut dyn FnMut()) {
+    let _held = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    work();
+}
+
 /// Shows on stderr that the shell is at work, from the second second on, until something else is shown.
 ///
 /// One thread for as long as the shell lives: a script's commands are too short for one each.
@@ -77,6 +86,7 @@ impl State {
         let Some(elapsed) = self.since.map(|since| since.elapsed()).filter(|elapsed| *elapsed >= PATIENCE) else {
             return;
         };
+        let Ok(_held) = DRAWING.try_lock() else { return };
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {

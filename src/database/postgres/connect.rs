@@ -1,6 +1,6 @@
 //! Making a connection, and what is asked of it first: which database, which server, what stands between.
 
-use super::error::translate;
+use super::error::{one_line, translate};
 use super::guard;
 use super::own::own;
 use super::parameters::{Parameters, SETTINGS};
@@ -103,7 +103,7 @@ pub fn establish(parameters: &Parameters, read_only: bool) -> Result<Connected> 
     let (opened, socket, told) = open(parameters, read_only);
     let mut connection = opened.map_err(|cause| {
         let text = cause.to_string();
-        let text = crate::database::url::without_password(text.trim_end(), parameters.url());
+        let text = crate::database::url::without_password(&one_line(&text), parameters.url());
         Error::new(ErrorKind::Connection, format!("cannot connect: {text}"))
     })?;
     let (server, pooled) = guard::calm(|| introduce(&mut connection, parameters, told, read_only))

@@ -8,6 +8,11 @@ use crate::plan::query::Statement;
 use crate::{Error, ErrorKind};
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
+/// What libpq says, which it breaks into lines for a screen of its own.
+pub fn one_line(text: &str) -> String {
+    text.trim_end().replace("\n\t", " ").replace('\n', "; ")
+}
+
 /// What a database error means.
 pub fn translate(error: &DieselError) -> Error {
     // Without a statement of the models' own, names alone tell what is secret.
@@ -56,9 +61,13 @@ fn known(
         (None, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand) => ErrorKind::Connection,
         (None, _) => ErrorKind::Database,
     };
-    let said = information.message().trim_end();
-    let mut error = Error::new(kind, if said.is_empty() { "the server does not say what is wrong" } else { said });
     let code = report.as_ref().and_then(|report| report.code);
+    let said = information.message().trim_end();
+    let mut error = match (said, code) {
+        ("", _) => Error::new(kind, "the server does not say what is wrong"),
+        (said, None) => Error::new(kind, one_line(said)),
+        (said, Some(_)) => Error::new(kind, said),
+    };
     error.code = code;
     let told = |details: &&str| !details.is_empty() && may_tell(details, information.table_name());
     if let Some(details) = information.details().filter(told) {
