@@ -1,6 +1,7 @@
 //! What commands report, as a stream of typed events. Commands call a [`Report`]; only `render/` writes text.
 
-use crate::model::{Cell, DataType, Value};
+use crate::model::definition::Place;
+use crate::model::{Cell, Column, DataType, Entity, Value};
 use crate::{Error, Result};
 
 /// One column of a result.
@@ -27,8 +28,31 @@ pub struct Header {
     pub key: Vec<usize>,
     /// Singular and plural, for "3 users", "no posts".
     pub noun: Option<(String, String)>,
+    /// The table, where every column is one of its own.
+    pub table: Option<Place>,
     /// The command asked for one record (`get`, `first`): a terminal shows it vertically.
     pub single: bool,
+}
+
+impl Header {
+    /// The header of whole records of a model.
+    #[must_use]
+    pub fn of_records(model: &Entity) -> Self {
+        let column = |column: &Column| HeaderColumn {
+            name: column.name.clone(),
+            data_type: column.data_type.clone(),
+            masked: column.is_hidden(),
+        };
+        Self {
+            columns: model.columns.iter().map(column).collect(),
+            title: Some(model.title.clone()),
+            display: model.display,
+            key: model.key.clone(),
+            noun: Some((model.name.clone(), model.plural.clone())),
+            table: Some(model.place()),
+            single: false,
+        }
+    }
 }
 
 /// How a row stands to what is staged.

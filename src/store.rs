@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod identity;
+pub mod literal;
 pub use identity::{Fate, Identity, Named, NoIdentity};
 
 /// What differs between backends, as facts in one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Facts {
     /// `SQLite`, `PostgreSQL`.
     pub name: &'static str,
@@ -29,6 +30,8 @@ pub struct Facts {
     pub batch: usize,
     /// How many binds one statement may have, where each value is one.
     pub max_binds: usize,
+    /// How it spells a value as a literal.
+    pub literal: literal::Literal,
     /// Whether rows come as one array a column, so that a statement is the same for any number of them.
     pub arrays: bool,
 }

@@ -155,6 +155,48 @@ fn a_dump_reads_back() {
 }
 
 #[test]
+fn an_export_of_inserts_is_sql_that_reads_back() {
+    both(|| {
+        let shell = Shell::new();
+        shell
+            .script(
+                ".sql create table things (id bigint primary key, \"odd \"\" name\" text, blob bytea, amount float, yes boolean);\n\
+                 commit\n.reload\nadd thing id=1 `odd \" name`='it''s; -- \\ <b>\u{1b}[2J' blob=x'00ff' amount=0.1 yes=true\n\
+                 add thing id=2 `odd \" name`=''\ncommit\n",
+            )
+            .ok();
+        let read = || shell.script(".mode tsv\nlist things order by id").ok().stdout;
+        let before = read();
+        shell.script(".export a.sql list things").ok();
+        let sql = std::fs::read_to_string(shell.path().join("a.sql")).unwrap();
+        assert_eq!(
+            sql.matches("INSERT INTO \"things\" (\"id\", \"odd \"\" name\", \"blob\", \"amount\", \"yes\") VALUES (")
+                .count(),
+            2
+        );
+        let statements: String = sql.lines().map(|line| format!(".sql {line}\n")).collect();
+        shell.script(format!("delete things\n{statements}commit")).ok();
+        assert_eq!(read(), before, "{sql}");
+        // Some columns of one table are its own, others make no table.
+        for (query, table) in [("things show id", "things"), ("posts show author.username", "table")] {
+            let out = shell
+                .script(format!(
+                    "add user username=a email=b password_hash=c\nadd post body=x author=a\n.mode insert\nlist {query}"
+                ))
+                .fails(3)
+                .stdout;
+            assert!(out.starts_with(&format!("INSERT INTO \"{table}\" (\"")), "{out}");
+        }
+        shell.script(".mode insert\ncount things").ok().stdout("INSERT INTO \"table\" (\"count\") VALUES (2);\n");
+        shell
+            .script(".mode insert\nlist users with posts")
+            .fails(1)
+            .stderr_has("insert cannot show records under records");
+        shell.script(".export a.xls list users").fails(1).stderr_has(".md, .html or .sql");
+    });
+}
+
+#[test]
 fn rows_go_to_another_database_with_what_they_refer_to() {
     both(|| {
         let here = Shell::seeded();

@@ -83,7 +83,10 @@ fn one_field_is_shown_for_the_session() {
 fn no_mode_shows_what_is_masked() {
     both(|| {
         let shell = accounts();
-        for mode in ["auto", "table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "repr", "chart"] {
+        for mode in [
+            "auto", "table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "ascii", "html", "insert",
+            "repr", "chart",
+        ] {
             let script = format!(
                 ".mode {mode}\nlist users\nuser 1\nlist users show api_key, private_key\nlist users format '{{name}} {{api_key}} {{private_key}}'\n\
                  list sessions\nfirst session\n"
@@ -92,7 +95,7 @@ fn no_mode_shows_what_is_masked() {
             keeps(&shell.script(format!(".mode {mode}\nlist users with sessions")));
             keeps(&shell.script(format!(".mode {mode}\nlist sessions with user")));
         }
-        for file in ["a.csv", "a.tsv", "a.json", "a.jsonl", "a.md", "a.txt"] {
+        for file in ["a.csv", "a.tsv", "a.json", "a.jsonl", "a.md", "a.html", "a.sql", "a.txt"] {
             shell.script(format!(".export {file} list users")).ok();
             let text = std::fs::read_to_string(shell.path().join(file)).unwrap();
             assert!(text.contains('*') && !text.contains("xyzzy") && !text.contains("c0ffee"), "{text}");

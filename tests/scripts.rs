@@ -111,7 +111,9 @@ fn columns_are_checked_when_staged() {
 fn hashes_are_never_shown() {
     let shell = Shell::new();
     shell.script("add user username=a email=b password_hash='secret hash'\ncommit").ok().stderr_lacks("secret");
-    for mode in ["table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "repr"] {
+    for mode in
+        ["table", "vertical", "list", "csv", "tsv", "json", "jsonl", "markdown", "ascii", "html", "insert", "repr"]
+    {
         let run = shell.run(&["--mode", mode], ".echo on\nlist users\nget user 1\nlist users format '{password_hash}'\nlist users with posts\nset user 1 password_hash='secret too'\nstatus\nrollback");
         assert!(!run.stdout.contains("secret") && !run.stderr.contains("secret"), "{mode}: {run:?}");
     }

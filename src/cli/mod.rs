@@ -57,8 +57,7 @@ struct Arguments {
     /// What a script does after an error.
     #[arg(long, value_enum, default_value = "stop", value_name = "ACTION")]
     on_error: OnError,
-    /// How results are shown: table, vertical, list, csv, tsv, json, jsonl, markdown or repr.
-    #[arg(short, long, value_name = "MODE")]
+    #[arg(short, long, value_name = "MODE", help = modes())]
     mode: Option<String>,
     /// Say nothing but results, warnings and errors.
     #[arg(short, long)]
@@ -97,6 +96,12 @@ enum Verb {
     /// Migrations: the commands that begin with `db`, from here. `diesel-shell db upgrade`
     #[command(subcommand)]
     Db(db::Verb),
+}
+
+/// What the help says of `--mode`.
+fn modes() -> String {
+    let names: Vec<&str> = Mode::ALL.iter().map(|mode| mode.name()).collect();
+    format!("How results are shown: {}", names.join(", "))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

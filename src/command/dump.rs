@@ -8,6 +8,8 @@ use crate::language::quote::{quote_name, quote_value};
 use crate::model::definition::Dialect;
 use crate::model::{Catalog, Column, Entity, EntityId, Value};
 use crate::plan::query::{Order, Select};
+use crate::store::literal::Literal;
+use crate::text::sql::quote_name as quoted;
 use std::sync::Arc;
 
 /// `.dump [MODEL] [--sql]`
@@ -21,8 +23,9 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
     let order = parents_first(&catalog, &wanted);
     mask::unlocked(".dump", context)?;
     mask::warn(&order, &catalog, front)?;
-    let mut dump =
-        Dump { sql, dialect: context.session.dialect(), exact: false, later: Vec::new(), line: String::new() };
+    let literal = context.session.store().facts().literal;
+    let dialect = context.session.dialect();
+    let mut dump = Dump { sql, dialect, literal, exact: false, later: Vec::new(), line: String::new() };
     if sql {
         front.data("BEGIN;")?;
     }
@@ -53,6 +56,7 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
 struct Dump {
     sql: bool,
     dialect: Dialect,
+    literal: Literal,
     /// From here on values are read as they are spelled, not as their columns would have them.
     exact: bool,
     /// What is written when all rows are there.
@@ -144,27 +148,7 @@ impl Dump {
     }
 
     fn literal(&self, value: &Value) -> String {
-        let postgres = self.dialect == Dialect::Postgres;
-        match value {
-            Value::Null => "NULL".into(),
-            Value::Text(text) if text.contains('\0') => {
-                format!("CAST({} AS TEXT)", Value::Bytes(text.clone().into_bytes()))
-            }
-            Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-            Value::Bool(value) => if *value { "TRUE" } else { "FALSE" }.into(),
-            Value::Bytes(bytes) if postgres => {
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("'\\x{hex}'::bytea")
-            }
-            // A bare -0 is a decimal, which has no sign.
-            Value::Float(number)
-                if postgres && (!number.is_finite() || (*number == 0.0 && number.is_sign_negative())) =>
-            {
-                format!("'{value}'::float8")
-            }
-            Value::Float(_) => self.spelled(value),
-            other => other.to_string(),
-        }
+        (self.literal)(value.as_cell())
     }
 
     fn set_line(&self, model: &Entity, values: &[Value], set: &[usize]) -> String {
@@ -207,12 +191,6 @@ fn model_name(model: &Entity) -> String {
 }
 
 fn table(model: &Entity) -> String {
-    match &model.schema {
-        Some(schema) => format!("{}.{}", quoted(schema), quoted(&model.table)),
-        None => quoted(&model.table),
-    }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    let schema = model.schema.as_ref().map_or_else(String::new, |schema| quoted(schema) + ".");
+    format!("{schema}{}", quoted(&model.table))
 }

@@ -32,20 +32,7 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
     };
     let query = query.trim_start();
     let path = Path::new(file);
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let mode = match ending.as_str() {
-        "csv" => "csv",
-        "tsv" | "tab" => "tsv",
-        "json" => "json",
-        "jsonl" | "ndjson" => "jsonl",
-        "md" => "markdown",
-        "txt" => "table",
-        _ => {
-            return Err(Error::invalid(format!("the name {file} does not say how to write it"))
-                .at(rest.span)
-                .hint("it ends in .csv, .tsv, .json, .jsonl, .md or .txt"));
-        }
-    };
+    let mode = front.mode_for(path).map_err(|e| e.at(rest.span))?;
     let before = front.settings().into_iter().find(|(name, _)| *name == "mode").map(|(_, mode)| mode);
     target::spares_database(path, context).map_err(|e| e.at(rest.span))?;
     // Beside the file, which takes its place when all is written: a query that fails leaves what was there before.

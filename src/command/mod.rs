@@ -52,6 +52,12 @@ pub trait Front: Report {
     /// An unknown name, or a value that it cannot have.
     fn set(&mut self, name: &str, value: &str) -> Result<()>;
 
+    /// The mode that a file's name asks for by its ending.
+    ///
+    /// # Errors
+    /// `Invalid` for an ending that says nothing.
+    fn mode_for(&self, file: &std::path::Path) -> Result<&'static str>;
+
     /// Sends results to a file, or back to where they went before that.
     ///
     /// # Errors

@@ -299,34 +299,15 @@ pub fn attribute(name: &Name<'_>, path: &[Name<'_>], context: &mut Context, fron
     front.data(&if value.is_null() { "NULL".to_owned() } else { value.to_string() })
 }
 
-fn header(entity: &Entity, single: bool) -> Header {
-    Header {
-        columns: entity
-            .columns
-            .iter()
-            .map(|column| HeaderColumn {
-                name: column.name.clone(),
-                data_type: column.data_type.clone(),
-                masked: column.is_hidden(),
-            })
-            .collect(),
-        title: Some(entity.title.clone()),
-        key: entity.key.clone(),
-        display: entity.display,
-        noun: Some((entity.name.clone(), entity.plural.clone())),
-        single,
-    }
-}
-
 fn record_shown(entity: &Entity, values: &[Value], front: &mut dyn Front) -> Result<()> {
-    front.begin(&header(entity, true))?;
+    front.begin(&Header { single: true, ..Header::of_records(entity) })?;
     let cells: Vec<Cell<'_>> = values.iter().map(Value::as_cell).collect();
     front.row(&cells, Mark::None)?;
     front.end()
 }
 
 fn records_shown(entity: &Entity, rows: &[Vec<Value>], front: &mut dyn Front) -> Result<()> {
-    front.begin(&header(entity, false))?;
+    front.begin(&Header::of_records(entity))?;
     for values in rows {
         let cells: Vec<Cell<'_>> = values.iter().map(Value::as_cell).collect();
         front.row(&cells, Mark::None)?;
@@ -482,7 +463,7 @@ fn load_levels(
                 relationship.name.clone(),
                 one,
                 Tree {
-                    header: header(entity, false),
+                    header: Header::of_records(entity),
                     rows: found
                         .into_iter()
                         .map(|values| TreeRow { values, mark: Mark::None, children: Vec::new() })

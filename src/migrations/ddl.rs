@@ -1,14 +1,15 @@
 //! Definitions as SQL.
 
 use crate::model::definition::{Check, Column, Dialect, ForeignKey, Index, Key, Numbering, Place, Schema, Table};
-use crate::text::sql::tokens;
+pub use crate::text::sql::quote_text as literal;
+use crate::text::sql::{quote_name, tokens};
 
 /// A name in double quotes, as both dialects read it; left bare where nobody would quote it.
 pub fn name(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && !is_keyword(name);
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain { name.to_owned() } else { quote_name(name) }
 }
 
 /// Words that SQLite or PostgreSQL do not take for a name everywhere.
@@ -29,11 +30,6 @@ pub fn place(place: &Place) -> String {
 /// Names with commas between.
 pub fn names(list: &[String]) -> String {
     list.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ")
-}
-
-/// A text as a literal.
-pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A column as `CREATE TABLE` and `ADD COLUMN` have it. `key` where it is the whole primary key and says so itself.
@@ -116,7 +112,7 @@ fn sqlite_type(declared: &str) -> String {
         })
     }) && words.split(' ').filter(|text| !text.is_empty()).all(word)
         && (length.is_none() || !words.trim().is_empty());
-    if plain { declared.to_owned() } else { format!("\"{}\"", declared.replace('"', "\"\"")) }
+    if plain { declared.to_owned() } else { quote_name(declared) }
 }
 
 /// SQLite takes an expression only in brackets, and gives it back without them.

@@ -1,5 +1,6 @@
 //! Entities: one table or view, its columns and its relationships.
 
+use super::definition::Place;
 use super::rule::{ColumnCheck, Computed, Proposed, RecordCheck};
 use super::{DataType, EntityId, Value};
 use crate::{Error, Result};
@@ -274,6 +275,12 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// The table's place in the database.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { schema: self.schema.clone(), name: self.table.clone() }
+    }
+
     /// The column with this name, else the one whose name differs only in case or underscores (`artist_id` means
     /// `ArtistId`): its index and itself.
     #[must_use]

@@ -89,6 +89,12 @@ impl Expr {
         }
     }
 
+    /// Whether it is a column of the table that a query calls `alias`.
+    #[must_use]
+    pub fn is_column_of(&self, alias: Alias) -> bool {
+        matches!(self, Self::Column(column) if column.alias == alias)
+    }
+
     /// What must hold, each by itself.
     #[must_use]
     pub fn conjuncts(&self) -> Vec<&Self> {

@@ -215,6 +215,7 @@ pub fn read(query: &Query<'_>, resolver: &mut dyn Resolver) -> Result<Read> {
         key: if whole { model.key.clone() } else { Vec::new() },
         display: if whole { model.display } else { None },
         noun: Some((model.name.clone(), model.plural.clone())),
+        table: columns.iter().all(|output| output.expr.is_column_of(scope.from.alias)).then(|| model.place()),
         single: query.pick != Pick::All || by_key.is_some(),
     };
     let mut order = order(&query.order, &mut scope, catalog, &mut aliases)?;

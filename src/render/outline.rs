@@ -1,7 +1,7 @@
 //! Records under records, indented.
 
 use super::Style;
-use super::fields::shown;
+use super::cells::shown;
 use super::sanitise::sanitise;
 use crate::outcome::{Mark, Tree};
 use std::io::Write as _;

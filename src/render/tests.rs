@@ -1,4 +1,5 @@
 use super::{Mode, Renderer, Style};
+use crate::model::definition::Place;
 use crate::model::{Cell, DataType};
 use crate::outcome::{ErrorContext, Header, HeaderColumn, Level, Mark, Report};
 use crate::text::Span;
@@ -38,14 +39,19 @@ fn header() -> Header {
         display: Some(1),
         key: vec![0],
         noun: Some(("user".into(), "users".into())),
+        table: Some(Place { schema: None, name: "users".into() }),
         single: false,
     }
 }
 
 fn rendered(style: Style, rows: &[[Cell<'_>; 3]]) -> (String, String) {
+    written(&header(), style, rows)
+}
+
+fn written(header: &Header, style: Style, rows: &[[Cell<'_>; 3]]) -> (String, String) {
     let (out, err) = (Page::default(), Page::default());
     let mut renderer = Renderer::new(Box::new(out.clone()), Box::new(err.clone()), style);
-    renderer.begin(&header()).unwrap();
+    renderer.begin(header).unwrap();
     for row in rows {
         renderer.row(row, Mark::None).unwrap();
     }
@@ -78,6 +84,26 @@ fn every_mode_tells_null_from_empty() {
         (
             Mode::Markdown,
             "| id | name | secret |\n| ---: | --- | --- |\n| 1 | john, \"j\" | \\*\\*\\*\\*\\*\\*\\*\\* |\n| 2 |  | NULL |\n",
+        ),
+        (
+            Mode::Ascii,
+            " id |   name    |  secret  \n\
+             ----+-----------+----------\n  \
+               1 | john, \"j\" | ******** \n  \
+               2 |           | NULL     \n",
+        ),
+        (
+            Mode::Html,
+            "<table border=\"1\">\n  <tr>\n    <th align=\"center\">id</th>\n    <th align=\"center\">name</th>\n    \
+             <th align=\"center\">secret</th>\n  </tr>\n  <tr valign=\"top\">\n    <td align=\"right\">1</td>\n    \
+             <td align=\"left\">john, &quot;j&quot;</td>\n    <td align=\"left\">********</td>\n  </tr>\n  \
+             <tr valign=\"top\">\n    <td align=\"right\">2</td>\n    <td align=\"left\"></td>\n    \
+             <td align=\"left\">NULL</td>\n  </tr>\n</table>\n",
+        ),
+        (
+            Mode::Insert,
+            "INSERT INTO \"users\" (\"id\", \"name\", \"secret\") VALUES (1, 'john, \"j\"', '********');\n\
+             INSERT INTO \"users\" (\"id\", \"name\", \"secret\") VALUES (2, '', NULL);\n",
         ),
         (Mode::Repr, "<User john, \"j\">\n<User >\n"),
         (Mode::Vertical, "id      1\nname    john, \"j\"\nsecret  ********\n\nid      2\nname    \nsecret  NULL\n"),
@@ -133,9 +159,96 @@ fn a_long_table_streams_in_the_same_look() {
 #[test]
 fn data_cannot_drive_the_terminal() {
     let row = [Cell::Int(1), Cell::Text("\x1b[2Jgone\u{202e}"), Cell::Null];
-    for which in Mode::ALL.into_iter().filter(|m| !matches!(m, Mode::Csv | Mode::Tsv | Mode::Json | Mode::Jsonl)) {
-        let (out, _) = rendered(Style { terminal: true, ..mode(which) }, &[row]);
-        assert!(!out.contains('\x1b') && !out.contains('\u{202e}'), "{which:?}: {out:?}");
+    let mut odd = header();
+    for column in &mut odd.columns {
+        column.name.push_str("\x1b[2J\u{202e}");
+    }
+    odd.table = Some(Place { schema: Some("\x1b[2J".into()), name: "\u{202e}".into() });
+    odd.title = Some("\x1b[2J".into());
+    for which in Mode::ALL {
+        for (terminal, header) in [(true, header()), (true, odd.clone()), (false, header())] {
+            let (out, _) = written(&header, Style { terminal, null: "\x1b".into(), ..mode(*which) }, &[row]);
+            let drives = out.contains('\x1b') || out.contains('\u{202e}');
+            // In a pipe what programs read is as it is.
+            assert_eq!(drives, !terminal && which.is_data(), "{which:?}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn html_and_sql_escape_what_is_theirs() {
+    let row = [Cell::Int(1), Cell::Text("<script>alert(\"x\")</script> & 'so'\non"), Cell::Null];
+    let (out, _) = rendered(mode(Mode::Html), &[row]);
+    assert!(out.contains("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; 'so'<br />\non"), "{out}");
+    let (out, _) = rendered(mode(Mode::Insert), &[row]);
+    assert!(out.ends_with("VALUES (1, '<script>alert(\"x\")</script> & ''so''\non', NULL);\n"), "{out}");
+    let mut odd = header();
+    odd.columns[1].name = "a\"; drop table users; --".into();
+    odd.table = Some(Place { schema: Some("s\"".into()), name: "T t".into() });
+    let (out, _) = written(&odd, mode(Mode::Insert), &[row]);
+    assert!(out.starts_with("INSERT INTO \"s\"\"\".\"T t\" (\"id\", \"a\"\"; drop table users; --\", "), "{out}");
+    odd.table = None;
+    let (out, _) = written(&odd, mode(Mode::Insert), &[row]);
+    assert!(out.starts_with("INSERT INTO \"table\" ("), "{out}");
+}
+
+#[test]
+fn a_result_that_breaks_off_ends_its_table() {
+    for (which, end) in
+        [(Mode::Table, "┘\n"), (Mode::Auto, "┘\n"), (Mode::Html, "</table>\n"), (Mode::Ascii, "NULL   \n")]
+    {
+        let out = Page::default();
+        let mut renderer = Renderer::new(Box::new(out.clone()), Box::new(Page::default()), mode(which));
+        renderer.begin(&header()).unwrap();
+        renderer.row(&ROWS[1], Mark::None).unwrap();
+        renderer.error(&Error::new(ErrorKind::Interrupted, "interrupted"), &ErrorContext::default()).unwrap();
+        assert!(out.text().ends_with(end), "{which:?}: {}", out.text());
+    }
+}
+
+#[test]
+fn modes_are_found_by_name_and_by_the_ending_of_a_file() {
+    for mode in Mode::ALL {
+        assert_eq!(mode.name().to_uppercase().parse::<Mode>().unwrap(), *mode);
+        assert!(!mode.help().is_empty());
+    }
+    assert_eq!("cvs".parse::<Mode>().unwrap_err().hints[0], "did you mean `csv`?");
+    for (file, mode) in [
+        ("a.csv", "csv"),
+        ("a.b.TSV", "tsv"),
+        ("a.tab", "tsv"),
+        ("a.json", "json"),
+        ("a.ndjson", "jsonl"),
+        ("a.md", "markdown"),
+        ("a.html", "html"),
+        ("a.sql", "insert"),
+        ("a.txt", "table"),
+    ] {
+        assert_eq!(Mode::of_file(file.as_ref()).unwrap().name(), mode);
+    }
+    for file in ["a", ".csv", "a.xls"] {
+        let error = Mode::of_file(file.as_ref()).unwrap_err();
+        assert_eq!(error.hints, ["it ends in .txt, .csv, .tsv, .json, .jsonl, .md, .html or .sql"]);
+    }
+}
+
+/// A new mode is a file and a line: help and guide must know it too.
+#[test]
+fn help_and_guide_know_every_mode() {
+    let usage = crate::language::table::find(".mode").unwrap().usage;
+    let names: Vec<&str> = Mode::ALL.iter().map(|mode| mode.name()).collect();
+    assert_eq!(usage, format!(".mode [{}]", names.join("|")));
+    let export = crate::language::table::find(".export").unwrap().summary;
+    let guide = include_str!("../../docs/src/data.md");
+    for mode in Mode::ALL {
+        assert!(
+            guide.contains(&format!("| `{}` |", mode.name())),
+            "{} is not in the guide's table of modes",
+            mode.name()
+        );
+        if let Some(ending) = mode.ending() {
+            assert!(export.contains(ending), ".export does not say {ending}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::journal::Change;
 use crate::language;
 use crate::language::ast::{Assignment, Command, Literal, LiteralKind, Name, RecordRef};
 use crate::model::{Catalog, Entity, EntityId, Value};
-use crate::outcome::{Header, HeaderColumn, Mark};
+use crate::outcome::{Header, Mark};
 use crate::plan::query::Select;
 use crate::plan::{self, Bound, Record, Resolver};
 use crate::rows::{Row, Rows};
@@ -197,23 +197,7 @@ fn literal(value: &Value) -> Literal<'_> {
 }
 
 fn row_of(model: &Entity, values: Vec<Value>, mark: Mark) -> Row {
-    Row::new(header_of(model), values, mark)
-}
-
-fn header_of(model: &Entity) -> Header {
-    let column = |column: &crate::model::Column| HeaderColumn {
-        name: column.name.clone(),
-        data_type: column.data_type.clone(),
-        masked: column.is_hidden(),
-    };
-    Header {
-        columns: model.columns.iter().map(column).collect(),
-        title: Some(model.title.clone()),
-        display: model.display,
-        key: model.key.clone(),
-        noun: Some((model.name.clone(), model.plural.clone())),
-        single: false,
-    }
+    Row::new(Header::of_records(model), values, mark)
 }
 
 impl Session {

@@ -298,6 +298,7 @@ impl Console {
         if self.screen.options.echo {
             self.context.session.store().set_echo(true);
         }
+        self.screen.renderer.set_literal(self.context.session.store().facts().literal);
         let origin = Origin { text: line.text, place };
         let done = command::run(&line.command, origin, &mut self.context, &mut self.screen);
         if self.screen.options.echo {
@@ -504,7 +505,7 @@ impl Screen {
             .into_iter()
             .map(|(name, _)| {
                 let values = match name {
-                    "mode" => Mode::ALL.map(|mode| mode.name().to_owned()).to_vec(),
+                    "mode" => Mode::ALL.iter().map(|mode| mode.name().to_owned()).collect(),
                     "pager" => ["auto", "on", "off"].map(str::to_owned).to_vec(),
                     "theme" => ["dark", "light"].map(str::to_owned).to_vec(),
                     "on-error" => ["stop", "continue"].map(str::to_owned).to_vec(),
@@ -698,6 +699,10 @@ impl Front for Screen {
             }
         }
         Ok(())
+    }
+
+    fn mode_for(&self, file: &std::path::Path) -> Result<&'static str> {
+        Mode::of_file(file).map(Mode::name)
     }
 
     fn redirect(&mut self, file: Option<std::fs::File>) -> Result<()> {

@@ -203,6 +203,18 @@ fn ends(tokens: &[SqlToken<'_>]) -> bool {
     matches!(tokens, [.., before, end] if before.text == ";" && end.is("END"))
 }
 
+/// A name in double quotes, as every SQL reads it.
+#[must_use]
+pub fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as a literal.
+#[must_use]
+pub fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Statement, expression, is_complete, statements, tokens};

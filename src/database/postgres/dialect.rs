@@ -2,6 +2,7 @@
 
 use crate::database::fragment::Dialect;
 use crate::model::{Cell, DataType, Value};
+use crate::store::literal::standard;
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
@@ -74,6 +75,21 @@ pub(super) fn array_text(cell: Cell<'_>) -> Option<String> {
         Cell::Text(text) => text.to_owned(),
         Cell::Bytes(bytes) => bytes.iter().fold(String::from("\\x"), |text, byte| text + &format!("{byte:02x}")),
     })
+}
+
+/// A value as a literal.
+pub(super) fn literal(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Bytes(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("'\\x{hex}'::bytea")
+        }
+        // A bare -0 is a decimal, which has no sign.
+        Cell::Float(number) if !number.is_finite() || (number == 0.0 && number.is_sign_negative()) => {
+            format!("'{cell}'::float8")
+        }
+        other => standard(other),
+    }
 }
 
 impl Dialect for Pg {

@@ -139,6 +139,7 @@ impl PgStore {
             batch: 10_000,
             max_binds: 60_000,
             arrays: true,
+            literal: dialect::literal,
         };
         let numbering = numbering::Numbering::default();
         Self {

@@ -1,12 +1,22 @@
 //! How SQLite spells what plans need.
 
 use crate::database::fragment::Dialect;
-use crate::model::{DataType, Value};
+use crate::model::{Cell, DataType, Value};
+use crate::store::literal::standard;
 use diesel::QueryResult;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Binary, Bool, Double, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use std::borrow::Cow;
+
+/// A value as a literal. A text ends at its NUL, and infinity is a number that has no other name.
+pub(super) fn literal(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Text(text) if text.contains('\0') => format!("CAST({} AS TEXT)", Cell::Bytes(text.as_bytes())),
+        Cell::Float(number) if number.is_infinite() => if number > 0.0 { "9e999" } else { "-9e999" }.into(),
+        other => standard(other),
+    }
+}
 
 impl Dialect for Sqlite {
     const SAME: Option<&'static str> = Some(" IS ");

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::model::{Catalog, Cell, Entity};
 use crate::plan::overlay::{Kind, Overlay, Staged, StagedRow};
 use crate::plan::seen::Seen;
+use crate::text::sql::quote_name as quoted;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -92,10 +93,6 @@ struct Mirror<'a> {
     model: &'a Entity,
     staged: &'a Staged,
     age: i64,
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl Mirror<'_> {

@@ -133,6 +133,7 @@ impl SqliteStore {
             batch: 200,
             max_binds: 30_000,
             arrays: false,
+            literal: dialect::literal,
         };
         let spellings = spelling::Spellings::default();
         Self {

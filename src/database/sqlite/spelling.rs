@@ -4,6 +4,7 @@ use super::row::{RawQuery, RowBuffer};
 use crate::model::time::{Spelling, is_time};
 use crate::model::{Catalog, Cell, Entity, EntityId, EntityKind, Value};
 use crate::plan::query::ColumnRef;
+use crate::text::sql::quote_name as quoted;
 use diesel::connection::LoadConnection;
 use diesel::sqlite::SqliteConnection;
 use std::collections::HashMap;
@@ -165,10 +166,6 @@ pub fn ends(connection: &mut SqliteConnection, columns: &[ColumnRef], catalog: &
         }
     }
     Ok(ends)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Whether an index of a table begins with a column.

@@ -165,6 +165,7 @@ impl Memory {
             batch: if postgres { 10_000 } else { 512 },
             max_binds: 30_000,
             arrays: postgres,
+            literal: crate::store::literal::standard,
         };
         let seen = database.borrow().written;
         Self { database: Rc::clone(database), facts, open: None, lost: false, seen }

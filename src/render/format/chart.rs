@@ -1,9 +1,10 @@
 //! Bars for a label and a number.
 
-use super::table::{Short, cut};
-use super::{Style, WIDEST};
+use super::super::grid::{Short, cut};
+use super::super::{Style, WIDEST};
+use super::{Page, Writer, table};
 use crate::model::Cell;
-use crate::outcome::Header;
+use crate::outcome::{Header, Mark};
 use std::io::Write as _;
 use unicode_width::UnicodeWidthStr;
 
@@ -16,9 +17,17 @@ const LABEL: usize = 40;
 /// How many bars are drawn: no more are held, and nobody looks at more.
 const MOST: usize = 10_000;
 
+/// Without a number there is nothing to draw: then it is a table.
+pub(super) fn open(header: &Header, style: &Style) -> Box<dyn Writer> {
+    if Chart::column(header).is_none() {
+        return table::open(header, style);
+    }
+    Box::new(Chart::default())
+}
+
 /// Collects the rows of a chart, which is drawn when the greatest number is known.
 #[derive(Default)]
-pub(super) struct Chart {
+struct Chart {
     bars: Vec<(String, Option<f64>, String)>,
     /// Rows that came after the last bar.
     left_out: usize,
@@ -26,11 +35,14 @@ pub(super) struct Chart {
 
 impl Chart {
     /// The column that the bars are drawn for: the last that holds numbers.
-    pub(super) fn column(header: &Header) -> Option<usize> {
+    fn column(header: &Header) -> Option<usize> {
         header.columns.iter().rposition(|column| column.data_type.is_number() && !column.masked)
     }
+}
 
-    pub(super) fn row(&mut self, header: &Header, cells: &[Cell<'_>], style: &Style) {
+impl Writer for Chart {
+    fn row(&mut self, cells: &[Cell<'_>], _: Mark, page: &mut Page<'_>) {
+        let (header, style) = (page.header, page.style);
         if self.bars.len() == MOST {
             self.left_out += 1;
             return;
@@ -53,8 +65,8 @@ impl Chart {
         self.bars.push((cut(&label.join(" "), LABEL), number.filter(|number| number.is_finite()), value));
     }
 
-    /// Draws it; gives how many rows were left out.
-    pub(super) fn draw(&self, style: &Style, out: &mut Vec<u8>) -> usize {
+    fn end(&mut self, page: &mut Page<'_>) -> Option<String> {
+        let (style, out) = (page.style, &mut *page.out);
         let labels = self.bars.iter().map(|(label, ..)| label.width()).max().unwrap_or(0);
         let values = self.bars.iter().map(|(.., value)| value.width()).max().unwrap_or(0);
         let room = style.width.unwrap_or(WIDTH).min(WIDEST).saturating_sub(labels + values + 4).max(8);
@@ -72,6 +84,7 @@ impl Chart {
             let bar = full.repeat(eighths / 8);
             let _ = writeln!(out, "{label}{pad}  {before}{value}  {bar}{}", if full == "█" { part } else { "" });
         }
-        self.left_out
+        (self.left_out > 0)
+            .then(|| format!("{} more rows are not drawn: a chart has 10,000 bars at the most", self.left_out))
     }
 }

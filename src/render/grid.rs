@@ -1,10 +1,13 @@
 //! Tables, fitted to the width. The first page settles the widths; what comes after it streams.
 
-use super::fields::shown;
+use super::cells::shown;
 use super::{Style, WIDEST as SCREEN};
 use crate::model::Cell;
 use crate::outcome::{Header, HeaderColumn, Mark};
-use comfy_table::{Attribute, Cell as Drawn, CellAlignment, ContentArrangement, Table as Drawing, presets};
+use comfy_table::{
+    Attribute, Cell as Drawn, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table as Drawing,
+    TableStyle, presets,
+};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -21,25 +24,58 @@ const WIDEST: usize = 100;
 const MOST_BYTES: usize = 8 * SCREEN;
 
 /// Rows that settle the widths.
-pub(super) type Page = Vec<(Mark, Vec<Short>)>;
+pub(super) type First = Vec<(Mark, Vec<Short>)>;
 
-pub(super) struct Table {
+/// The characters that a table is drawn with.
+pub(super) struct Look {
+    /// As the library draws the first page.
+    style: TableStyle,
+    /// What stands at the left, between the columns and at the right of a row.
+    row: [&'static str; 3],
+    /// The last line: left, along a column, between columns, right.
+    bottom: Option<[&'static str; 4]>,
+    /// Whether the names stand in the middle of their columns.
+    centred: bool,
+}
+
+/// Lines all around.
+pub(super) const BOX: Look = Look {
+    style: presets::UTF8_FULL_CONDENSED,
+    row: ["│", "┆", "│"],
+    bottom: Some(["└", "─", "┴", "┘"]),
+    centred: false,
+};
+
+/// As psql draws by default: <https://www.postgresql.org/docs/current/app-psql.html>, `\pset linestyle ascii` with border 1.
+pub(super) const ASCII: Look = Look {
+    style: TableStyle::new()
+        .header_lines(ContentLineStyle::none().junction('|'))
+        .header_separator(LineStyle::none().fill('-').junction('+'))
+        .content_lines(ContentLineStyle::none().junction('|')),
+    row: ["", "|", ""],
+    bottom: None,
+    centred: true,
+};
+
+/// Draws a table row by row.
+pub(super) struct Grid {
+    look: &'static Look,
     header: Header,
-    page: Page,
+    page: First,
     /// Widths of the columns once they are settled; hidden ones are left out.
     widths: Option<Vec<usize>>,
     marked: bool,
     hidden: usize,
 }
 
-impl Table {
-    pub(super) fn new(header: &Header) -> Self {
-        Self { header: header.clone(), page: Vec::new(), widths: None, marked: false, hidden: 0 }
+impl Grid {
+    pub(super) fn new(look: &'static Look, header: &Header) -> Self {
+        Self { look, header: header.clone(), page: Vec::new(), widths: None, marked: false, hidden: 0 }
     }
 
     pub(super) fn row(&mut self, cells: &[Cell<'_>], mark: Mark, style: &Style, out: &mut Vec<u8>) {
         if let Some(widths) = &self.widths {
-            stream(&self.header, cells, mark, widths, self.marked, style, out);
+            self.stream(cells, mark, widths, style, out);
             return;
         }
         let texts = cells
@@ -54,7 +90,7 @@ impl Table {
     }
 
     /// The rows of the first page, if not all columns fit beside each other: they are better shown one under another.
-    pub(super) fn too_wide(&mut self, style: &Style) -> Option<Page> {
+    pub(super) fn too_wide(&mut self, style: &Style) -> Option<First> {
         let screen = style.width?;
         if self.widths.is_some() {
             return None;
@@ -79,14 +115,17 @@ impl Table {
         self.widths.is_none() && self.page.len() + 1 >= PAGE
     }
 
-    /// Ends the table; gives how many columns did not fit.
-    pub(super) fn finish(&mut self, style: &Style, out: &mut Vec<u8>) -> usize {
+    /// Ends the table; returns a warning where columns did not fit.
+    pub(super) fn finish(&mut self, style: &Style, out: &mut Vec<u8>) -> Option<String> {
         match &self.widths {
             None if self.page.is_empty() => {}
             None => self.settle(style, out, true),
-            Some(widths) => bottom(widths, self.marked, out),
+            Some(widths) => bottom(self.look, widths, self.marked, out),
         }
-        self.hidden
+        let s = if self.hidden == 1 { "" } else { "s" };
+        (self.hidden > 0).then(|| {
+            format!("{} more column{s} did not fit: `.mode vertical` shows all, `show` picks some", self.hidden)
+        })
     }
 
     fn settle(&mut self, style: &Style, out: &mut Vec<u8>, last: bool) {
@@ -99,7 +138,7 @@ impl Table {
         }
         let mut drawing = Drawing::new();
         drawing
-            .load_style(presets::UTF8_FULL_CONDENSED)
+            .load_style(self.look.style)
             .set_content_arrangement(ContentArrangement::Disabled)
             .force_no_tty();
         if style.colour {
@@ -110,7 +149,7 @@ impl Table {
             head.push(Drawn::new(" "));
         }
         for (column, width) in self.header.columns.iter().zip(&widths) {
-            let cell = Drawn::new(padded(&cut(&column.name, *width), *width, false));
+            let cell = Drawn::new(padded(&cut(&column.name, *width), *width, self.look.centred));
             head.push(if style.colour { cell.add_attribute(Attribute::Bold) } else { cell });
         }
         drawing.set_header(head);
@@ -137,6 +176,44 @@ impl Table {
         if last {
             self.page.clear();
         }
+    }
+
+    /// One row behind the first page, in the same look.
+    fn stream(&self, cells: &[Cell<'_>], mark: Mark, widths: &[usize], style: &Style, out: &mut Vec<u8>) {
+        let [left, between, end] = self.look.row;
+        out.extend_from_slice(left.as_bytes());
+        if self.marked {
+            out.push(b' ');
+            out.extend_from_slice(sign(mark).as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(between.as_bytes());
+        }
+        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            if index > 0 {
+                out.extend_from_slice(between.as_bytes());
+            }
+            out.push(b' ');
+            let column = self.header.columns.get(index);
+            let right = column.is_some_and(|column| column.data_type.is_number());
+            let text = Short::new(*cell, column, style);
+            let mut taken = measure(text.as_ref());
+            let pad = |out: &mut Vec<u8>, taken: usize| out.resize(out.len() + width.saturating_sub(taken), b' ');
+            if taken > *width && style.width.is_some() {
+                let short = text.cut(*width);
+                taken = measure(&short);
+                out.extend_from_slice(short.as_bytes());
+                pad(out, taken);
+            } else if right {
+                pad(out, taken);
+                out.extend_from_slice(text.as_ref().as_bytes());
+            } else {
+                out.extend_from_slice(text.as_ref().as_bytes());
+                pad(out, taken);
+            }
+            out.push(b' ');
+        }
+        out.extend_from_slice(end.as_bytes());
+        out.push(b'\n');
     }
 }
 
@@ -246,64 +323,23 @@ fn cut_of(text: &str, width: usize, chars: usize) -> String {
     out
 }
 
-fn padded(text: &str, width: usize, right: bool) -> String {
-    let pad = " ".repeat(width.saturating_sub(measure(text)));
-    if right { format!("{pad}{text}") } else { format!("{text}{pad}") }
+fn padded(text: &str, width: usize, centred: bool) -> String {
+    let pad = width.saturating_sub(measure(text));
+    let before = if centred { pad / 2 } else { 0 };
+    format!("{}{text}{}", " ".repeat(before), " ".repeat(pad - before))
 }
 
-/// One row behind the first page, in the same look.
-fn stream(
-    header: &Header,
-    cells: &[Cell<'_>],
-    mark: Mark,
-    widths: &[usize],
-    marked: bool,
-    style: &Style,
-    out: &mut Vec<u8>,
-) {
-    out.extend_from_slice("│".as_bytes());
-    if marked {
-        out.push(b' ');
-        out.extend_from_slice(sign(mark).as_bytes());
-        out.extend_from_slice(" ┆".as_bytes());
-    }
-    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+/// The last line of a table whose rows were streamed.
+fn bottom(look: &Look, widths: &[usize], marked: bool, out: &mut Vec<u8>) {
+    let Some([left, along, between, right]) = look.bottom else { return };
+    out.extend_from_slice(left.as_bytes());
+    let mark = marked.then_some(1);
+    for (index, width) in mark.iter().chain(widths).enumerate() {
         if index > 0 {
-            out.extend_from_slice("┆".as_bytes());
+            out.extend_from_slice(between.as_bytes());
         }
-        out.push(b' ');
-        let column = header.columns.get(index);
-        let right = column.is_some_and(|column| column.data_type.is_number());
-        let text = Short::new(*cell, column, style);
-        let mut taken = measure(text.as_ref());
-        let pad = |out: &mut Vec<u8>, taken: usize| out.resize(out.len() + width.saturating_sub(taken), b' ');
-        if taken > *width && style.width.is_some() {
-            let short = text.cut(*width);
-            taken = measure(&short);
-            out.extend_from_slice(short.as_bytes());
-            pad(out, taken);
-        } else if right {
-            pad(out, taken);
-            out.extend_from_slice(text.as_ref().as_bytes());
-        } else {
-            out.extend_from_slice(text.as_ref().as_bytes());
-            pad(out, taken);
-        }
-        out.push(b' ');
+        out.extend_from_slice(along.repeat(width + 2).as_bytes());
     }
-    out.extend_from_slice("│\n".as_bytes());
-}
-
-fn bottom(widths: &[usize], marked: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice("└".as_bytes());
-    if marked {
-        out.extend_from_slice("───┴".as_bytes());
-    }
-    for (index, width) in widths.iter().enumerate() {
-        if index > 0 {
-            out.extend_from_slice("┴".as_bytes());
-        }
-        out.extend_from_slice("─".repeat(width + 2).as_bytes());
-    }
-    out.extend_from_slice("┘\n".as_bytes());
+    out.extend_from_slice(right.as_bytes());
+    out.push(b'\n');
 }

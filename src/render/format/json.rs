@@ -1,13 +1,100 @@
-//! JSON and JSON lines.
+//! JSON: one array of objects, or one object a line.
 
-use super::fields::plain;
-use super::sanitise::is_dangerous;
+use super::super::Style;
+use super::super::cells::plain;
+use super::super::sanitise::is_dangerous;
+use super::{Page, Writer};
 use crate::model::{Cell, DataType, MASK};
-use crate::outcome::{Header, HeaderColumn, Tree};
+use crate::outcome::{Header, HeaderColumn, Mark, Tree};
 use std::io::Write as _;
 
+/// What stands around the objects, and between them.
+struct Frame {
+    /// As `.mode` calls it.
+    name: &'static str,
+    before: &'static str,
+    between: &'static str,
+    after: &'static str,
+    after_all: &'static str,
+}
+
+const ARRAY: Frame = Frame { name: "json", before: "[", between: ",\n ", after: "", after_all: "]\n" };
+const LINES: Frame = Frame { name: "jsonl", before: "", between: "", after: "\n", after_all: "" };
+
+/// One array of objects.
+pub(super) fn open(header: &Header, style: &Style) -> Box<dyn Writer> {
+    Box::new(Json::new(&ARRAY, header, style.terminal))
+}
+
+/// One object a line.
+pub(super) fn open_lines(header: &Header, style: &Style) -> Box<dyn Writer> {
+    Box::new(Json::new(&LINES, header, style.terminal))
+}
+
+/// Writes objects in a frame.
+struct Json {
+    frame: &'static Frame,
+    names: Vec<Vec<u8>>,
+    rows: usize,
+    /// How many values so far are JSON's own `null`, which a reader of JSON takes for NULL.
+    nulls: usize,
+}
+
+impl Json {
+    fn new(frame: &'static Frame, header: &Header, terminal: bool) -> Self {
+        Self { frame, names: names(header, terminal), rows: 0, nulls: 0 }
+    }
+
+    /// What comes before the next object.
+    fn next(&mut self, out: &mut Vec<u8>) {
+        if self.rows > 0 {
+            out.extend_from_slice(self.frame.between.as_bytes());
+        }
+        self.rows += 1;
+    }
+}
+
+impl Writer for Json {
+    fn begin(&mut self, page: &mut Page<'_>) {
+        page.out.extend_from_slice(self.frame.before.as_bytes());
+    }
+
+    fn row(&mut self, cells: &[Cell<'_>], _: Mark, page: &mut Page<'_>) {
+        self.nulls += nulls(page.header, cells);
+        self.next(page.out);
+        page.out.push(b'{');
+        members(page.header, &self.names, cells.iter().copied(), page.style.terminal, page.out);
+        page.out.push(b'}');
+        page.out.extend_from_slice(self.frame.after.as_bytes());
+    }
+
+    fn end(&mut self, page: &mut Page<'_>) -> Option<String> {
+        page.out.extend_from_slice(self.frame.after_all.as_bytes());
+        // What is in a file or a pipe may be read back.
+        (self.nulls > 0 && !page.style.terminal).then(|| {
+            let (values, are, come) =
+                if self.nulls == 1 { ("value", "is", "comes") } else { ("values", "are", "come") };
+            format!(
+                "{} {values} {are} the json `null`, which {come} back from {} as NULL: csv and tsv keep the difference",
+                self.nulls, self.frame.name
+            )
+        })
+    }
+
+    fn tree(&mut self, tree: &Tree, page: &mut Page<'_>) -> bool {
+        self.begin(page);
+        for index in 0..tree.rows.len() {
+            self.next(page.out);
+            node(tree, &self.names, index, page.style.terminal, page.out);
+            page.out.extend_from_slice(self.frame.after.as_bytes());
+        }
+        page.out.extend_from_slice(self.frame.after_all.as_bytes());
+        true
+    }
+}
+
 /// Column names as JSON strings with their colons.
-pub(super) fn names(header: &Header, terminal: bool) -> Vec<Vec<u8>> {
+fn names(header: &Header, terminal: bool) -> Vec<Vec<u8>> {
     header
         .columns
         .iter()
@@ -68,7 +155,7 @@ fn holds_json(data_type: &DataType) -> bool {
 }
 
 /// Counts the values that are JSON's own `null`: written, they cannot be told from NULL.
-pub(super) fn nulls(header: &Header, cells: &[Cell<'_>]) -> usize {
+fn nulls(header: &Header, cells: &[Cell<'_>]) -> usize {
     let is_null = |(column, cell): &(&HeaderColumn, &Cell<'_>)| {
         !column.masked && holds_json(&column.data_type) && matches!(cell, Cell::Text(text) if text.trim() == "null")
     };
@@ -101,12 +188,6 @@ fn value(cell: Cell<'_>, column: Option<&HeaderColumn>, terminal: bool, out: &mu
             string(&Cell::Bytes(bytes).to_string(), false, out);
         }
     }
-}
-
-pub(super) fn object(header: &Header, names: &[Vec<u8>], cells: &[Cell<'_>], terminal: bool, out: &mut Vec<u8>) {
-    out.push(b'{');
-    members(header, names, cells.iter().copied(), terminal, out);
-    out.push(b'}');
 }
 
 fn members<'c>(
@@ -154,22 +235,4 @@ fn node(tree: &Tree, names: &[Vec<u8>], index: usize, terminal: bool, out: &mut 
         }
     }
     out.push(b'}');
-}
-
-pub(super) fn tree(tree: &Tree, terminal: bool, out: &mut Vec<u8>) {
-    let names = names(&tree.header, terminal);
-    out.push(b'[');
-    for index in 0..tree.rows.len() {
-        out.extend_from_slice(if index > 0 { b",\n " } else { b"" });
-        node(tree, &names, index, terminal, out);
-    }
-    out.extend_from_slice(b"]\n");
-}
-
-pub(super) fn tree_lines(tree: &Tree, terminal: bool, out: &mut Vec<u8>) {
-    let names = names(&tree.header, terminal);
-    for index in 0..tree.rows.len() {
-        node(tree, &names, index, terminal, out);
-        out.push(b'\n');
-    }
 }
