@@ -128,6 +128,8 @@
 // benches and the fuzz targets, which look at parts that an application does not; they may change in any version.
 #[doc(hidden)]
 pub mod assist;
+#[cfg(test)]
+mod cases;
 #[doc(hidden)]
 pub mod command;
 #[doc(hidden)]

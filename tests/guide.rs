@@ -16,6 +16,7 @@
 //! | `toml` | a configuration file that the shell accepts |
 //! | `toml,cargo` | a part of a `Cargo.toml` that cargo reads |
 //! | `rust` | compiled by rustdoc (`src/lib.rs` includes the page) |
+//! | `ebnf` | the grammar, which the tests of `src/language` hold against the parser |
 //! | `text` | all that the block before wrote, results and notices; what it says may then be an error |
 //!
 //! `UPDATE=1 cargo test --test guide` rewrites what is shown.
@@ -283,6 +284,7 @@ fn run(name: &str, page: &str, problems: &mut Vec<String>) -> String {
                 }
                 (String::new(), 0)
             }
+            ("ebnf", None) => continue,
             ("text", None) => {
                 match before.take() {
                     None if common::postgres::is_there() => {

@@ -827,3 +827,6 @@ const fn compare_sql(op: CompareOp) -> &'static str {
         CompareOp::Ge => " >= ",
     }
 }
+
+#[cfg(test)]
+mod tests;

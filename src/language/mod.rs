@@ -10,3 +10,8 @@ pub mod table;
 pub use lexer::{Lexer, Token, TokenKind};
 pub use parser::{Expected, Role, Trace, parse, parse_line, trace};
 pub use split::{Open, Scan, Scanner, scan};
+
+#[cfg(test)]
+mod grammar_tests;
+#[cfg(test)]
+mod tests;

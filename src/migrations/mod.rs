@@ -102,3 +102,6 @@ fn rows(store: &mut dyn Store, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
     store.raw(sql, &mut sink)?;
     Ok(sink.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,6 @@ pub use masks::open_expr;
 pub use naming::{By, Meanings, identify, meanings, missing, named, named_by_key, reference};
 pub use read::{Level, Read, level_select, read};
 pub use resolve::{Bound, Record, Resolver, column, lacking, literal};
+
+#[cfg(test)]
+pub(crate) mod tests;
