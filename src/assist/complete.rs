@@ -2,6 +2,7 @@
 
 use super::{command_start, entity_at};
 use crate::language::quote::{quote_name, quote_value, quote_word};
+use crate::language::table::{Rest, Slot};
 use crate::language::{Expected, Lexer, TokenKind, table, trace};
 use crate::model::{Cardinality, Catalog, Column, DataType, Entity, EntityId, Value};
 
@@ -329,36 +330,44 @@ fn dot(command: &str, offset: usize, catalog: &Catalog, world: &dyn World) -> Co
     }
     let arguments = rest.trim_start();
     let at = offset + command.len() - arguments.len();
-    if matches!(name, ".explain" | ".watch") {
+    let Some(info) = table::find(name) else { return Completion::default() };
+    // `.watch` is completed from its command on: seconds are typed.
+    if matches!(info.rest, Rest::Command | Rest::WordAndLine) {
         let inner = complete(arguments, arguments.len(), catalog, world);
         return Completion { start: at + inner.start, ..inner };
     }
     let word = arguments.rfind(char::is_whitespace).map_or(0, |last| last + 1);
     let typed = &arguments[word..];
     let earlier: Vec<&str> = arguments[..word].split_whitespace().collect();
-    let mut found = Vec::new();
-    let mut plain =
-        |texts: Vec<String>| found.extend(texts.into_iter().map(|text| Candidate { text, note: String::new() }));
-    let settings = world.settings();
-    let of = |name: &str| settings.iter().find(|(known, _)| known == name).map(|(_, values)| values.clone());
-    let models = || catalog.iter().map(|(_, entity)| quote_name(&entity.name)).collect::<Vec<String>>();
-    match (name, earlier.as_slice()) {
-        (".help", []) => {
+    let slot = info.slots.get(earlier.len()).copied().unwrap_or(Slot::Free);
+    let setting = earlier.last().copied().unwrap_or_else(|| name.trim_start_matches('.'));
+    let found = slot_values(slot, setting, typed, catalog, world);
+    Completion { start: at + word, candidates: ranked(typed, found) }
+}
+
+/// What could stand in a slot; `setting` is the one whose values are meant, where they are.
+fn slot_values(slot: Slot, setting: &str, typed: &str, catalog: &Catalog, world: &dyn World) -> Vec<Candidate> {
+    let plain = |texts: Vec<String>| -> Vec<Candidate> {
+        texts.into_iter().map(|text| Candidate { text, note: String::new() }).collect()
+    };
+    match slot {
+        Slot::Free => Vec::new(),
+        Slot::Command => {
             let own = catalog.extra_commands().iter().map(|info| info.name.clone());
-            plain(table::COMMANDS.iter().map(|info| info.name.to_owned()).chain(own).collect());
+            plain(table::COMMANDS.iter().map(|info| info.name.to_owned()).chain(own).collect())
         }
-        (".schema" | ".dump", []) => plain(models()),
-        (".set" | ".show", []) => plain(settings.iter().map(|(name, _)| name.clone()).collect()),
-        (".set", [setting]) => plain(of(setting).unwrap_or_default()),
-        (".read" | ".output" | ".import" | ".export", []) => plain(world.files(typed)),
-        (".open", []) => {
-            plain(world.connections());
-            let mut files =
-                world.files(typed).into_iter().map(|text| Candidate { text, note: "file".into() }).collect();
-            found.append(&mut files);
+        Slot::Model => plain(catalog.iter().map(|(_, entity)| quote_name(&entity.name)).collect()),
+        Slot::File => plain(world.files(typed)),
+        Slot::Database => {
+            let files = world.files(typed).into_iter().map(|text| Candidate { text, note: "file".into() });
+            plain(world.connections()).into_iter().chain(files).collect()
         }
-        (".import", [_]) => plain(models()),
-        (".unmask", []) => plain(
+        Slot::Setting => plain(world.settings().into_iter().map(|(name, _)| name).collect()),
+        Slot::Value => {
+            let known = world.settings().into_iter().find(|(name, _)| name == setting);
+            plain(known.map_or_else(Vec::new, |(_, values)| values))
+        }
+        Slot::Masked => plain(
             catalog
                 .iter()
                 .flat_map(|(_, entity)| entity.columns.iter().map(move |column| (entity, column)))
@@ -366,10 +375,7 @@ fn dot(command: &str, offset: usize, catalog: &Catalog, world: &dyn World) -> Co
                 .map(|(entity, column)| format!("{}.{}", quote_name(&entity.name), quote_name(&column.name)))
                 .collect(),
         ),
-        (dot, []) => plain(of(dot.trim_start_matches('.')).unwrap_or_default()),
-        _ => {}
     }
-    Completion { start: at + word, candidates: ranked(typed, found) }
 }
 
 /// Exact beginnings first; where there is none, names that have the typed letters in that order.

@@ -118,3 +118,17 @@ pub fn load() -> anyhow::Result<Config> {
 pub fn parse(text: &str) -> Result<Config, toml::de::Error> {
     toml::from_str(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use diesel_shell::shell::SETTINGS;
+
+    #[test]
+    fn the_file_knows_the_settings_that_say_so() {
+        for setting in SETTINGS {
+            let written = ["\"auto\"", "1"].iter().any(|value| parse(&format!("{} = {value}", setting.name)).is_ok());
+            assert_eq!(written, setting.in_config, "{}", setting.name);
+        }
+    }
+}

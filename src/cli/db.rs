@@ -70,6 +70,9 @@ pub enum Verb {
     },
     /// Compare models and database; status 1 when they differ.
     Check {
+        /// What goes by another name now: `users.name:username`, `people:users`.
+        #[arg(long, value_name = "OLD:NEW")]
+        rename: Vec<String>,
         /// Compare with another database instead of the models.
         #[arg(long, value_name = "DATABASE")]
         like: Option<String>,
@@ -140,7 +143,10 @@ impl Verb {
             Self::History => "db history".into(),
             Self::Status => "db status".into(),
             Self::Stamp { target } => format!("db stamp {target}"),
-            Self::Check { like } => format!("db check{}", many("--like", &like.iter().cloned().collect::<Vec<_>>())),
+            Self::Check { rename, like } => {
+                let like: Vec<String> = like.iter().cloned().collect();
+                format!("db check{}{}", many("--rename", rename), many("--like", &like))
+            }
             Self::CreateAll { trial } => format!("db create-all{}", trial.words()),
             Self::DropAll { trial } => format!("db drop-all{}", trial.words()),
             Self::Schema => "db schema".into(),
@@ -150,4 +156,30 @@ impl Verb {
 
 fn quoted(text: &str) -> String {
     quote_value(&Value::Text(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verb;
+    use clap::Subcommand as _;
+    use diesel_shell::language::table::{COMMANDS, option_name};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_command_line_has_the_rows_of_the_table_with_their_options() {
+        let mut command = Verb::augment_subcommands(clap::Command::new("db"));
+        command.build();
+        let mut known: BTreeSet<&str> = COMMANDS.iter().filter_map(|row| row.name.strip_prefix("db ")).collect();
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let name = verb.get_name();
+            let row = COMMANDS.iter().find(|row| row.name.strip_prefix("db ") == Some(name));
+            let row = row.unwrap_or_else(|| panic!("`db {name}` is not in the table"));
+            let options = verb.get_arguments().filter_map(clap::Arg::get_long).filter(|option| *option != "help");
+            let options: BTreeSet<String> = options.map(|option| format!("--{option}")).collect();
+            let rows: BTreeSet<String> = row.options.iter().map(|option| option_name(option).to_owned()).collect();
+            assert_eq!(options, rows, "db {name}");
+            known.remove(name);
+        }
+        assert!(known.is_empty(), "the command line lacks {known:?}");
+    }
 }

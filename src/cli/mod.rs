@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 use config::Config;
-use diesel_shell::command::Front as _;
 use diesel_shell::migrations::project::Project;
 use diesel_shell::outcome::{ErrorContext, Level, Report as _};
 use diesel_shell::render::{Mode, Renderer, Style, Theme, WIDEST, sanitise_lines};
@@ -305,7 +304,7 @@ fn run() -> anyhow::Result<ExitCode> {
     console.connections = names;
     console.screen.set_pager(pager);
     if let Some(paging) = &config.pager {
-        console.screen.set("pager", paging)?;
+        console.set("pager", paging)?;
     }
 
     console.screen.shows_progress = std::io::stderr().is_terminal();

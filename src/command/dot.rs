@@ -4,10 +4,10 @@ use super::{
     Context, Flow, Front, Origin, dump, explain, export, help, import, inspect, mask, own, read, schema, target,
     transfer,
 };
+use crate::language;
 use crate::language::ast::Name;
-use crate::language::{self, table};
+use crate::language::table::{self, Dot};
 use crate::outcome::Level;
-use crate::session::Hold;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,53 +22,53 @@ pub fn run(
     front: &mut dyn Front,
 ) -> Result<Flow> {
     let first = arguments.first().map(|argument| argument.text.as_ref());
-    match name.text.as_ref() {
-        "help" => help::help(rest, context, front)?,
-        "models" => inspect::models(context, front)?,
-        "tables" => inspect::tables(context, front)?,
-        "schema" => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
-        "mode" | "null" | "timing" | "echo" | "pager" => setting(name, arguments, context, front)?,
-        "set" => set(arguments, rest, context, front)?,
-        "show" => show(first, context, front)?,
-        "recover" => super::session::recover(context, front)?,
-        "output" => {
+    let dotted = format!(".{}", name.text);
+    let Some(dot) = table::find(&dotted).and_then(|command| command.dot) else {
+        if let Some(done) = own::run(&dotted, arguments, rest, origin, context, front) {
+            return done.map(|()| Flow::Next);
+        }
+        let catalog = context.session.catalog();
+        let known = table::COMMANDS.iter().map(|command| command.name);
+        let known = known.chain(catalog.extra_commands().iter().map(|command| command.name.as_str()));
+        return Err(Error::invalid(format!("there is no command {dotted}"))
+            .at(name.span)
+            .suggest(&dotted, known.filter(|name| name.starts_with('.'))));
+    };
+    match dot {
+        Dot::Help => help::help(rest, context, front)?,
+        Dot::Models => inspect::models(context, front)?,
+        Dot::Tables => inspect::tables(context, front)?,
+        Dot::Schema => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
+        Dot::Setting => setting(name, arguments, context, front)?,
+        Dot::Set => set(arguments, rest, context, front)?,
+        Dot::Show => show(first, context, front)?,
+        Dot::Recover => super::session::recover(context, front)?,
+        Dot::Output => {
             front.redirect(None)?;
             if let Some(file) = first {
                 let file = target::open(Path::new(file), context).map_err(|e| e.at(rest.span))?;
                 front.redirect(Some(file))?;
             }
         }
-        "read" => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
-        "sql" => super::sql::run(rest, origin, context, front)?,
-        "explain" => explain_command(rest, context, front)?,
-        "unmask" => mask::unmask(arguments, context, front)?,
-        "reset" => schema::reset(context, front)?,
-        "import" => import::import(arguments, rest, origin.place, context, front)?,
-        "export" => export::export(rest, origin, context, front)?,
-        "dump" => dump::dump(arguments, context, front)?,
-        "copy" => export::copy(rest, origin, context, front)?,
-        "copy-to" => transfer::copy_to(rest, context, front)?,
-        "watch" => return export::watch(rest),
-        "history" => {
+        Dot::Read => return Ok(Flow::Read(PathBuf::from(needed(name, first)?))),
+        Dot::Sql => super::sql::run(rest, origin, context, front)?,
+        Dot::Explain => explain_command(rest, context, front)?,
+        Dot::Unmask => mask::unmask(arguments, context, front)?,
+        Dot::Reset => schema::reset(context, front)?,
+        Dot::Import => import::import(arguments, rest, origin.place, context, front)?,
+        Dot::Export => export::export(rest, origin, context, front)?,
+        Dot::Dump => dump::dump(arguments, context, front)?,
+        Dot::Copy => export::copy(rest, origin, context, front)?,
+        Dot::CopyTo => transfer::copy_to(rest, context, front)?,
+        Dot::Watch => return export::watch(rest),
+        Dot::History => {
             for line in front.history() {
                 front.line(&line)?;
             }
         }
-        "reload" => reload(context, front)?,
-        "open" => return Ok(Flow::Open(needed(name, first)?.to_owned())),
-        "quit" | "exit" => return Ok(Flow::Quit),
-        other => {
-            let dotted = format!(".{other}");
-            if let Some(done) = own::run(&dotted, arguments, rest, origin, context, front) {
-                return done.map(|()| Flow::Next);
-            }
-            let catalog = context.session.catalog();
-            let known = table::COMMANDS.iter().map(|command| command.name);
-            let known = known.chain(catalog.extra_commands().iter().map(|command| command.name.as_str()));
-            return Err(Error::invalid(format!("there is no command {dotted}"))
-                .at(name.span)
-                .suggest(&dotted, known.filter(|name| name.starts_with('.'))));
-        }
+        Dot::Reload => reload(context, front)?,
+        Dot::Open => return Ok(Flow::Open(needed(name, first)?.to_owned())),
+        Dot::Quit => return Ok(Flow::Quit),
     }
     Ok(Flow::Next)
 }
@@ -92,7 +92,7 @@ fn reload(context: &mut Context, front: &mut dyn Front) -> Result<()> {
 fn setting(name: &Name<'_>, arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
     match arguments {
         [] => show(Some(&name.text), context, front),
-        [value] => front.set(&name.text, &value.text).map_err(|e| e.at(value.span)),
+        [value] => front.set(&name.text, &value.text, context).map_err(|e| e.at(value.span)),
         [_, more, ..] => Err(Error::invalid(format!(".{} takes one value", name.text)).at(more.span)),
     }
 }
@@ -101,55 +101,16 @@ fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &m
     match arguments {
         [] => show(None, context, front),
         [name] => show(Some(&name.text), context, front),
-        [name, value] => match name.text.as_ref() {
-            "hold" => hold(value, context),
-            "exact" => {
-                context.exact = match value.text.as_ref() {
-                    "on" => true,
-                    "off" => false,
-                    other => return Err(Error::invalid(format!("`{other}` is neither on nor off")).at(value.span)),
-                };
-                Ok(())
-            }
-            "confirm" => {
-                context.confirm = value.text.parse().map_err(|_| {
-                    Error::invalid("confirm is a number of rows").at(value.span).hint(".set confirm 100")
-                })?;
-                Ok(())
-            }
-            "lock-timeout" => {
-                let seconds: f64 = value.text.parse().unwrap_or(-1.0);
-                let timeout = std::time::Duration::try_from_secs_f64(seconds).map_err(|_| {
-                    Error::invalid("lock-timeout is a number of seconds").at(value.span).hint(".set lock-timeout 0.5")
-                })?;
-                context.session.set_lock_timeout(timeout);
-                Ok(())
-            }
-            known => match context.own.set(&known.to_ascii_lowercase(), &value.text) {
-                Some(done) => done.map_err(|e| e.at(value.span)),
-                None => front.set(known, &value.text).map_err(|e| e.at(rest.span)),
-            },
+        [name, value] => match context.own.set(&name.text.to_ascii_lowercase(), &value.text) {
+            Some(done) => done.map_err(|e| e.at(value.span)),
+            None => front.set(&name.text, &value.text, context).map_err(|e| e.at(rest.span)),
         },
         [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
     }
 }
 
-/// `.set hold on`: the classic way, a transaction that stays open from the first change to the commit.
-fn hold(value: &Name<'_>, context: &mut Context) -> Result<()> {
-    let hold = match value.text.to_ascii_lowercase().as_str() {
-        "on" => Hold::Yes,
-        "off" => Hold::No,
-        other => return Err(Error::invalid(format!("`{other}` is neither on nor off")).at(value.span)),
-    };
-    context.session.set_hold(hold)
-}
-
 fn show(wanted: Option<&str>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
-    let mut settings = front.settings();
-    settings.push(("confirm", context.confirm.to_string()));
-    settings.push(("exact", if context.exact { "on" } else { "off" }.into()));
-    settings.push(("hold", if context.session.hold() == Hold::Yes { "on" } else { "off" }.into()));
-    settings.push(("lock-timeout", context.session.lock_timeout().as_secs_f64().to_string()));
+    let mut settings = front.settings(context);
     settings.extend(context.own.settings().map(|(name, value)| (name, value.to_owned())));
     settings.sort();
     let found: Vec<_> = settings.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name)).collect();

@@ -33,7 +33,7 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
     let query = query.trim_start();
     let path = Path::new(file);
     let mode = front.mode_for(path).map_err(|e| e.at(rest.span))?;
-    let before = front.settings().into_iter().find(|(name, _)| *name == "mode").map(|(_, mode)| mode);
+    let before = front.setting("mode", context)?;
     target::spares_database(path, context).map_err(|e| e.at(rest.span))?;
     // Beside the file, which takes its place when all is written: a query that fails leaves what was there before.
     let plain = std::fs::symlink_metadata(path).map_or(true, |known| known.is_file());
@@ -44,10 +44,10 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
         None => target::open(path, context).map_err(|e| e.at(rest.span))?,
     };
     front.redirect(Some(to))?;
-    front.set("mode", mode)?;
+    front.set("mode", mode, context)?;
     let offset = rest.span.end - query.len();
     let done = inner(query, offset, origin, context, front);
-    front.set("mode", before.as_deref().unwrap_or("auto"))?;
+    front.set("mode", &before, context)?;
     let done = done.and(front.redirect(None));
     if done.is_err() {
         // Also where the error was that the rest could not be written.
@@ -62,8 +62,7 @@ pub fn export(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front:
 /// `.copy [QUERY]`
 pub fn copy(rest: &Name<'_>, origin: Origin<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
     let text = if rest.text.is_empty() { "$_" } else { rest.text.as_ref() };
-    let mode =
-        front.settings().into_iter().find(|(name, _)| *name == "mode").map_or_else(String::new, |(_, mode)| mode);
+    let mode = front.setting("mode", context)?;
     front.collect(if mode == "auto" { "tsv" } else { &mode })?;
     let done = inner(text, rest.span.start, origin, context, front);
     let collected = front.collected()?;

@@ -73,6 +73,13 @@ pub fn help(rest: &Name<'_>, context: &Context, front: &mut dyn Front) -> Result
         for example in &command.examples {
             front.line(&format!("    {example}"))?;
         }
+        if command.name == ".set" {
+            let settings = front.explain_settings();
+            let widest = settings.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, told) in settings {
+                front.line(&format!("  {name:widest$}  {told}"))?;
+            }
+        }
     }
     Ok(())
 }

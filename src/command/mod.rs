@@ -43,14 +43,23 @@ const LAST: &str = "_";
 
 /// What a command may ask of whoever runs it, beyond reporting.
 pub trait Front: Report {
-    /// All settings with their values, in order.
-    fn settings(&self) -> Vec<(&'static str, String)>;
+    /// All settings of the shell with their values, by name.
+    fn settings(&self, context: &Context) -> Vec<(&'static str, String)>;
 
-    /// Changes a setting.
+    /// The value of a setting of the shell.
+    ///
+    /// # Errors
+    /// An unknown name.
+    fn setting(&self, name: &str, context: &Context) -> Result<String>;
+
+    /// Changes a setting of the shell.
     ///
     /// # Errors
     /// An unknown name, or a value that it cannot have.
-    fn set(&mut self, name: &str, value: &str) -> Result<()>;
+    fn set(&mut self, name: &str, value: &str, context: &mut Context) -> Result<()>;
+
+    /// What each setting does, and the words that it can have.
+    fn explain_settings(&self) -> Vec<(&'static str, String)>;
 
     /// The mode that a file's name asks for by its ending.
     ///
@@ -403,3 +412,6 @@ fn explain(context: &mut Context, select: &crate::plan::query::Select, front: &m
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::{Context, Front, migrate};
 use crate::language::ast::{Db, Name};
+use crate::language::table;
 use crate::migrations::{run, target};
 use crate::model::{Cell, DataType};
 use crate::outcome::{Header, HeaderColumn, Level, Mark};
@@ -17,18 +18,9 @@ pub(super) struct Options {
     pub like: Option<String>,
 }
 
-/// Which options a verb takes.
-fn taken(verb: &Db<'_>) -> &'static [&'static str] {
-    match verb {
-        Db::Upgrade(_) | Db::Downgrade(_) => &["--sql", "--dry-run"],
-        Db::Migrate(_) => &["--sql", "--dry-run", "--rename", "--drop", "--force", "--fill", "--like"],
-        Db::Check => &["--like", "--rename"],
-        Db::CreateAll | Db::DropAll => &["--sql", "--dry-run"],
-        _ => &[],
-    }
-}
-
-fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
+pub(super) fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
+    let taken = table::find(verb.name()).map_or(&[][..], |command| command.options);
+    let known: Vec<&str> = taken.iter().map(|option| table::option_name(option)).collect();
     let mut options = Options::default();
     let mut words = given.iter();
     while let Some(word) = words.next() {
@@ -36,8 +28,7 @@ fn options(verb: &Db<'_>, given: &[Name<'_>]) -> Result<Options> {
             Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
             _ => (word.text.as_ref(), None),
         };
-        if !taken(verb).contains(&option) {
-            let known = taken(verb);
+        if !known.contains(&option) {
             let error = Error::invalid(format!("this command takes no {option}")).at(word.span);
             return Err(if known.is_empty() { error } else { error.hint(format!("it takes {}", known.join(", "))) });
         }

@@ -321,6 +321,28 @@ pub enum Db<'a> {
     Schema,
 }
 
+impl Db<'_> {
+    /// The name of its command.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Upgrade(_) => "db upgrade",
+            Self::Downgrade(_) => "db downgrade",
+            Self::Current => "db current",
+            Self::History => "db history",
+            Self::Status => "db status",
+            Self::Check => "db check",
+            Self::Stamp(_) => "db stamp",
+            Self::Revision(_) => "db revision",
+            Self::Migrate(_) => "db migrate",
+            Self::Init => "db init",
+            Self::CreateAll => "db create-all",
+            Self::DropAll => "db drop-all",
+            Self::Schema => "db schema",
+        }
+    }
+}
+
 /// What was typed: a command, and where its results go.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line<'a> {

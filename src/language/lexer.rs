@@ -1,5 +1,6 @@
 //! The lexer: lossless (its tokens cover every byte) and without copies.
 
+use super::table::has_options;
 use crate::text::Span;
 
 /// What a token is.
@@ -44,11 +45,6 @@ pub struct Lexer<'a> {
     text: &'a str,
     at: usize,
     options: bool,
-}
-
-/// Whether a command's first word makes `--word` an option rather than a comment.
-pub(super) fn has_options(first: &[u8]) -> bool {
-    first.starts_with(b".") || [&b"commit"[..], b"diff", b"db"].iter().any(|word| word.eq_ignore_ascii_case(first))
 }
 
 /// The text's first word, with its dot.

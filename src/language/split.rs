@@ -1,6 +1,7 @@
 //! Where one command ends and the next begins.
 
-use super::lexer::{has_options, is_word_byte};
+use super::lexer::is_word_byte;
+use super::table::{self, Rest, has_options};
 use crate::text::sql::{is_closed, is_complete};
 
 /// What keeps a command open.
@@ -202,7 +203,9 @@ impl Scanner {
         // Of its first line: a blank one is a command by itself.
         let line = text[self.start..].split(|byte| *byte == b'\n').next().unwrap_or_default();
         let first = super::lexer::first_word(line);
-        let shape = (has_options(first), first.eq_ignore_ascii_case(b".sql"));
+        let is_sql = |first: &str| table::find(first).is_some_and(|command| command.rest == Rest::Sql);
+        let is_sql = first.starts_with(b".") && std::str::from_utf8(first).is_ok_and(is_sql);
+        let shape = (has_options(first), is_sql);
         self.shape = Some(shape);
         shape
     }

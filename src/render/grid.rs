@@ -137,10 +137,7 @@ impl Grid {
             widths.truncate(shown);
         }
         let mut drawing = Drawing::new();
-        drawing
-            .load_style(self.look.style)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .force_no_tty();
+        drawing.load_style(self.look.style).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
         if style.colour {
             drawing.enforce_styling();
         }

@@ -1,6 +1,7 @@
 //! rustyline's questions about a line, answered by `assist/` from what the console knows.
 
 use super::console::Console;
+use super::settings::{SETTINGS, Setting};
 use crate::assist::{self, Class, World};
 use crate::language::ast::{CompareOp, TextOp};
 use crate::model::{Catalog, DataType, EntityId, Value};
@@ -204,7 +205,9 @@ impl World for Surroundings<'_> {
 
     fn settings(&self) -> Vec<(String, Vec<String>)> {
         let Ok(console) = self.0.try_borrow() else { return Vec::new() };
-        console.screen.choices().into_iter().chain(console.context.own.choices()).collect()
+        let words = |setting: &Setting| setting.choices().into_iter().map(str::to_owned).collect();
+        let shell = SETTINGS.iter().map(|setting| (setting.name.to_owned(), words(setting)));
+        shell.chain(console.context.own.choices()).collect()
     }
 
     fn arguments(&self, command: &str, earlier: &[&str], typed: &str) -> Vec<String> {

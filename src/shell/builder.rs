@@ -3,6 +3,7 @@
 use super::app::Shell;
 use super::console::{Ask, Console, Opened, Opener, Options, SANDBOXED};
 use super::opening::Opening;
+use super::settings::SETTINGS;
 use super::status::Status;
 use super::stdio;
 #[cfg(feature = "editor")]
@@ -645,28 +646,14 @@ fn check(commands: &[OwnCommand], settings: &[Setting], models: &Models) -> Resu
             return Err(usage(format!("two commands are called `{name}`")));
         }
     }
-    let known = [
-        "confirm",
-        "echo",
-        "exact",
-        "hold",
-        "lock-timeout",
-        "mode",
-        "null",
-        "on-error",
-        "pager",
-        "programs",
-        "quiet",
-        "theme",
-        "timing",
-        "width",
-    ];
     for (at, setting) in settings.iter().enumerate() {
         let name = setting.name();
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
             return Err(usage(format!("`{name}` cannot be a setting's name")).hint("a setting is one word"));
         }
-        if known.contains(&name) || settings[..at].iter().any(|earlier| earlier.name() == name) {
+        if SETTINGS.iter().any(|known| known.name == name)
+            || settings[..at].iter().any(|earlier| earlier.name() == name)
+        {
             return Err(usage(format!("there is a setting `{name}` already")));
         }
     }

@@ -1,17 +1,18 @@
 //! One command's way: parse, run, report. Shared by the prompt and by scripts.
 
 use super::again::Unit;
-use super::pager::{Pager, Paging};
+use super::pager::Pager;
 use super::program::Program;
 use super::progress::{Bar, Busy};
 use super::reply::Reply;
+use super::settings::{self, SETTINGS};
 use super::together::{Run, goes_on_unchecked};
 use crate::command::{self, Context, Flow, Front, Migrating, Origin};
 use crate::language;
 use crate::language::ast::{Line, Name};
 use crate::model::Cell;
 use crate::outcome::{ErrorContext, Header, Level, Mark, Report, Tree};
-use crate::render::{Mode, Renderer, Style, Theme, WIDEST, sanitise};
+use crate::render::{Mode, Renderer, Style, sanitise};
 use crate::session::{REMADE, Session};
 use crate::text::{Place, Span};
 use crate::{Error, ErrorKind, Result};
@@ -340,6 +341,14 @@ impl Console {
         self.screen.notice(Level::Info, &format!("{}: {models} models", opened.name))
     }
 
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// An unknown name, or a value that it cannot have.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        self.screen.set(name, value, &mut self.context)
+    }
+
     /// Shows an error where it happened.
     ///
     /// # Errors
@@ -496,30 +505,10 @@ impl Screen {
         }
     }
 
-    /// Settings with the values that they can have, for completion.
+    /// Why no programs run, if none do.
     #[must_use]
-    pub fn choices(&self) -> Vec<(String, Vec<String>)> {
-        let on_off = || vec!["on".to_owned(), "off".to_owned()];
-        let mut all: Vec<(String, Vec<String>)> = self
-            .settings()
-            .into_iter()
-            .map(|(name, _)| {
-                let values = match name {
-                    "mode" => Mode::ALL.iter().map(|mode| mode.name().to_owned()).collect(),
-                    "pager" => ["auto", "on", "off"].map(str::to_owned).to_vec(),
-                    "theme" => ["dark", "light"].map(str::to_owned).to_vec(),
-                    "on-error" => ["stop", "continue"].map(str::to_owned).to_vec(),
-                    "echo" | "timing" | "quiet" | "programs" => on_off(),
-                    _ => Vec::new(),
-                };
-                (name.to_owned(), values)
-            })
-            .collect();
-        all.push(("hold".to_owned(), on_off()));
-        all.push(("confirm".to_owned(), Vec::new()));
-        all.push(("exact".to_owned(), on_off()));
-        all.push(("lock-timeout".to_owned(), Vec::new()));
-        all
+    pub const fn forbidden(&self) -> Option<&'static str> {
+        self.no_programs
     }
 }
 
@@ -624,81 +613,21 @@ impl Write for Collected {
     }
 }
 
-const fn on_off(value: bool) -> &'static str {
-    if value { "on" } else { "off" }
-}
-
-fn switch(value: &str) -> Result<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Ok(true),
-        "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(Error::invalid(format!("`{value}` is neither on nor off"))),
-    }
-}
-
 impl Front for Screen {
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let style = self.renderer.style();
-        vec![
-            ("echo", on_off(self.options.echo).into()),
-            ("mode", style.mode.name().into()),
-            ("null", style.null.clone()),
-            ("pager", self.pager.paging().name().into()),
-            ("theme", style.theme.name().into()),
-            ("programs", on_off(self.no_programs.is_none()).into()),
-            ("on-error", if self.options.continue_on_error { "continue" } else { "stop" }.into()),
-            ("quiet", on_off(style.quiet).into()),
-            ("timing", on_off(self.options.timing).into()),
-            ("width", style.width.map_or_else(|| "unlimited".into(), |width| width.to_string())),
-        ]
+    fn settings(&self, context: &Context) -> Vec<(&'static str, String)> {
+        SETTINGS.iter().map(|setting| (setting.name, setting.get(self, context))).collect()
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        match name {
-            "mode" => self.renderer.style_mut().mode = value.parse::<Mode>()?,
-            "null" => value.clone_into(&mut self.renderer.style_mut().null),
-            "quiet" => self.renderer.style_mut().quiet = switch(value)?,
-            "pager" => self.pager.set_paging(match value {
-                "auto" => Paging::Auto,
-                "on" => Paging::On,
-                "off" => Paging::Off,
-                _ => return Err(Error::invalid(format!("`{value}` is neither auto, on nor off"))),
-            }),
-            "theme" => {
-                self.renderer.style_mut().theme = Theme::named(value)
-                    .ok_or_else(|| Error::invalid(format!("`{value}` is neither dark nor light")))?;
-            }
-            "programs" => match (switch(value)?, self.no_programs) {
-                (false, _) => self.forbid_programs("programs are turned off"),
-                (true, None) => {}
-                (true, Some(why)) => return Err(Error::new(ErrorKind::Refused, why).hint("it stays so to the end")),
-            },
-            "timing" => self.options.timing = switch(value)?,
-            "echo" => self.options.echo = switch(value)?,
-            "on-error" => {
-                self.options.continue_on_error = match value {
-                    "continue" => true,
-                    "stop" => false,
-                    _ => return Err(Error::invalid(format!("`{value}` is neither stop nor continue"))),
-                }
-            }
-            "width" => {
-                self.renderer.style_mut().width =
-                    match value {
-                        "unlimited" => None,
-                        number => Some(number.parse().ok().filter(|width| (10..=WIDEST).contains(width)).ok_or_else(
-                            || Error::invalid(format!("a width is from 10 to {WIDEST} columns, or unlimited")),
-                        )?),
-                    }
-            }
-            _ => {
-                let settings = self.settings();
-                return Err(Error::invalid(format!("there is no setting `{name}`"))
-                    .suggest(name, settings.iter().map(|(name, _)| *name))
-                    .hint("`.show` lists them"));
-            }
-        }
-        Ok(())
+    fn setting(&self, name: &str, context: &Context) -> Result<String> {
+        Ok(settings::find(name)?.get(self, context))
+    }
+
+    fn set(&mut self, name: &str, value: &str, context: &mut Context) -> Result<()> {
+        settings::find(name)?.set(self, context, value)
+    }
+
+    fn explain_settings(&self) -> Vec<(&'static str, String)> {
+        SETTINGS.iter().map(|setting| (setting.name, setting.told())).collect()
     }
 
     fn mode_for(&self, file: &std::path::Path) -> Result<&'static str> {

@@ -21,6 +21,9 @@ pub enum Paging {
 }
 
 impl Paging {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::On, Self::Off];
+
     /// Its name, as `.pager` takes it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -3,6 +3,7 @@
 use super::{Expected, Parser};
 use crate::language::ast::{Assignment, Command, Db, LiteralKind, Name, RecordRef, Target};
 use crate::language::lexer::{Token, TokenKind};
+use crate::language::table;
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
 use std::borrow::Cow;
@@ -261,30 +262,15 @@ impl<'a> Parser<'a, '_> {
     }
 
     pub(super) fn db(&mut self) -> Result<Command<'a>> {
-        const VERBS: [&str; 13] = [
-            "upgrade",
-            "downgrade",
-            "current",
-            "history",
-            "status",
-            "check",
-            "stamp",
-            "revision",
-            "migrate",
-            "init",
-            "create-all",
-            "drop-all",
-            "schema",
-        ];
         let start = self.place();
         let verb = self.argument()?;
-        let Some((verb, known)) =
-            verb.and_then(|verb| VERBS.iter().find(|known| known.eq_ignore_ascii_case(&verb.text)).map(|k| (verb, *k)))
+        let Some((verb, known)) = verb
+            .and_then(|verb| table::db_verbs().find(|known| known.eq_ignore_ascii_case(&verb.text)).map(|k| (verb, k)))
         else {
             self.seek(start);
             let typed = self.argument()?;
             self.seek(start);
-            for verb in VERBS {
+            for verb in table::db_verbs() {
                 self.expect(Expected::Word(verb));
             }
             let error = self.unexpected();
@@ -299,7 +285,7 @@ impl<'a> Parser<'a, '_> {
             if argument.text.starts_with("--") && !quoted {
                 options.push(argument);
             } else if let Some(Name { text, .. }) = options.last()
-                && matches!(text.as_ref(), "--rename" | "--drop" | "--fill" | "--like")
+                && table::option(text).is_some_and(|option| option.contains(' '))
             {
                 options.push(argument);
             } else {

@@ -9,7 +9,7 @@ mod value;
 
 use super::ast::{Command, Line, Name, Path};
 use super::lexer::{Lexer, Token, TokenKind};
-use super::table;
+use super::table::{self, Rest};
 use crate::model::Catalog;
 use crate::text::Span;
 use crate::{Error, ErrorKind, Result};
@@ -656,23 +656,24 @@ impl<'a, 'c> Parser<'a, 'c> {
         };
         // A wrapped command or SQL has its own syntax; the others take words.
         let mut arguments = Vec::new();
-        match name.text.as_ref() {
-            "sql" => {
+        let rest = table::find(&format!(".{}", name.text)).map_or(Rest::Words, |command| command.rest);
+        match rest {
+            Rest::Sql => {
                 let end = name.span.end + sql_end(&self.text[name.span.end..]);
                 self.seek(end);
             }
-            "explain" | "copy" => self.wrapped(name.span.end)?,
-            "copy-to" | "export" => {
+            Rest::Command => self.wrapped(name.span.end)?,
+            Rest::WordAndCommand => {
                 let inner = self.behind_word(name.span.end);
                 self.wrapped(inner)?;
             }
-            "watch" => {
+            Rest::WordAndLine => {
                 // What it runs again and again is a whole line.
                 let inner = self.behind_word(name.span.end);
                 self.nested(inner)?.line().map_err(|error| error.moved(inner))?;
                 self.seek(self.text.len());
             }
-            _ => arguments = self.arguments()?,
+            Rest::Words => arguments = self.arguments()?,
         }
         let rest = self.rest_up_to_here(name.span);
         Ok(Command::Dot(name, arguments, rest))
