@@ -681,10 +681,7 @@ mod tests {
                 "{name}: what begins with a dot is run by its row"
             );
             for option in command.options {
-                assert!(
-                    command.usage.contains(option_name(option)),
-                    "{name} does not tell {option}"
-                );
+                assert!(command.usage.contains(option_name(option)), "{name} does not tell {option}");
             }
             for word in command
                 .usage

@@ -141,10 +141,9 @@ pub const SETTINGS: &[Setting] = &[
             || Paging::ALL.iter().map(|paging| paging.name()).collect(),
             |screen, _| screen.pager.paging().name(),
             |screen, _, name| {
-                Paging::ALL
-                    .iter()
-                    .filter(|paging| paging.name() == name)
-                    .for_each(|paging| screen.pager.set_paging(*paging));
+                if let Some(paging) = Paging::ALL.into_iter().find(|paging| paging.name() == name) {
+                    screen.pager.set_paging(paging);
+                }
                 Ok(())
             },
         ),
@@ -185,7 +184,9 @@ pub const SETTINGS: &[Setting] = &[
             || vec![Theme::Dark.name(), Theme::Light.name()],
             |screen, _| screen.renderer.style().theme.name(),
             |screen, _, name| {
-                Theme::named(name).into_iter().for_each(|theme| screen.renderer.style_mut().theme = theme);
+                if let Some(theme) = Theme::named(name) {
+                    screen.renderer.style_mut().theme = theme;
+                }
                 Ok(())
             },
         ),
