@@ -40,7 +40,7 @@ pub fn run(
         Dot::Tables => inspect::tables(context, front)?,
         Dot::Schema => inspect::schema(first, context, front).map_err(|e| e.at(rest.span))?,
         Dot::Setting => setting(name, arguments, context, front)?,
-        Dot::Set => set(arguments, rest, context, front)?,
+        Dot::Set => set(arguments, context, front)?,
         Dot::Show => show(first, context, front)?,
         Dot::Recover => super::session::recover(context, front)?,
         Dot::Output => {
@@ -97,13 +97,16 @@ fn setting(name: &Name<'_>, arguments: &[Name<'_>], context: &mut Context, front
     }
 }
 
-fn set(arguments: &[Name<'_>], rest: &Name<'_>, context: &mut Context, front: &mut dyn Front) -> Result<()> {
+fn set(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> Result<()> {
     match arguments {
         [] => show(None, context, front),
         [name] => show(Some(&name.text), context, front),
         [name, value] => match context.own.set(&name.text.to_ascii_lowercase(), &value.text) {
             Some(done) => done.map_err(|e| e.at(value.span)),
-            None => front.set(&name.text, &value.text, context).map_err(|e| e.at(rest.span)),
+            None => {
+                front.setting(&name.text, context).map_err(|e| e.at(name.span))?;
+                front.set(&name.text, &value.text, context).map_err(|e| e.at(value.span))
+            }
         },
         [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
     }
