@@ -665,7 +665,7 @@ mod postgres {
             output.text(),
             "id,at,tags,numbers,facts,address,network,lasts\n\
              6ecd8c99-4036-403d-bf84-cf8400f67836,2026-11-21 10:03:00+00,\"{a,b}\",\"{1,2}\",\"{\"\"a\"\": 1}\",\
-             10.0.0.1/32,10.0.0.0/8,1 day\n",
+             10.0.0.1,10.0.0.0/8,1 day\n",
             "{}",
             messages.text()
         );
