@@ -101,13 +101,13 @@ fn set(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front) -> 
     match arguments {
         [] => show(None, context, front),
         [name] => show(Some(&name.text), context, front),
-        [name, value] => match context.own.set(&name.text.to_ascii_lowercase(), &value.text) {
-            Some(done) => done.map_err(|e| e.at(value.span)),
-            None => {
-                front.setting(&name.text, context).map_err(|e| e.at(name.span))?;
-                front.set(&name.text, &value.text, context).map_err(|e| e.at(value.span))
+        [name, value] => {
+            if let Some(done) = context.own.set(&name.text.to_ascii_lowercase(), &value.text) {
+                return done.map_err(|e| e.at(value.span));
             }
-        },
+            front.setting(&name.text, context).map_err(|e| e.at(name.span))?;
+            front.set(&name.text, &value.text, context).map_err(|e| e.at(value.span))
+        }
         [_, _, more, ..] => Err(Error::invalid("a setting takes one value; put it in quotes").at(more.span)),
     }
 }
