@@ -8,7 +8,11 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 
 /// <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT>
-pub const NAME: &str = "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 AS number";
+///
+/// A number is taken where there is none: what is written on other nodes (Citus) or servers (foreign tables) needs none here
+/// until COMMIT, and would pass for nothing. A replica gives none.
+pub const NAME: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_xact_id_if_assigned() \
+    ELSE pg_catalog.pg_current_xact_id() END::pg_catalog.text::pg_catalog.int8 AS number";
 
 #[derive(QueryableByName)]
 struct Number {
