@@ -1,17 +1,22 @@
 //! What libpq writes to the standard error while it connects: its own warnings, and whatever a server sends as notices
-//! before anybody can stop them. It is held back, and shown as text that cannot drive a terminal.
+//! before anybody can stop them. It is held back, and shown as text that cannot drive a terminal. And the end of the process
+//! where a server keeps it busy for ever.
 
+use diesel_shell::ErrorKind;
 use diesel_shell::render::sanitise_lines;
 use std::io::{PipeReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 
 /// How much of it is kept, in bytes; a server may send without end.
 const MOST: u64 = 16 * 1024;
 
+/// The standard error as the process was given it.
+static ORIGINAL: OnceLock<OwnedFd> = OnceLock::new();
+
 /// The standard error while it leads to us.
 struct Held {
-    original: OwnedFd,
     reader: JoinHandle<Vec<u8>>,
 }
 
@@ -31,18 +36,35 @@ fn held(connect: &mut dyn FnMut()) {
     }
 }
 
+/// Ends the process, and says so where it was asked to say what goes wrong.
+pub fn give_up() {
+    const TOLD: &[u8] =
+        b"error: the server sends what keeps the library that speaks to it busy for ever, so the shell ends; \
+        what was staged at a prompt is kept\n";
+    // While a connection is made, the standard error leads to ourselves.
+    if let Some(original) = ORIGINAL.get() {
+        let _ = rustix::io::write(original, TOLD);
+    } else {
+        let _ = std::io::stderr().write_all(TOLD);
+    }
+    std::process::exit(ErrorKind::Connection.exit_status().into());
+}
+
 impl Held {
     fn begin() -> std::io::Result<Self> {
-        let original = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
+        if ORIGINAL.get().is_none() {
+            let original = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
+            ORIGINAL.get_or_init(|| original);
+        }
         let (ours, theirs) = std::io::pipe()?;
         rustix::stdio::dup2_stderr(&theirs)?;
         // Read while it is written, so that libpq never waits for us.
-        Ok(Self { original, reader: std::thread::spawn(move || read(ours)) })
+        Ok(Self { reader: std::thread::spawn(move || read(ours)) })
     }
 
     fn end(self) -> Vec<u8> {
         // With it the pipe's last writing end is closed.
-        if rustix::stdio::dup2_stderr(&self.original).is_err() {
+        if ORIGINAL.get().is_none_or(|original| rustix::stdio::dup2_stderr(original).is_err()) {
             return Vec::new();
         }
         self.reader.join().unwrap_or_default()

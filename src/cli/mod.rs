@@ -133,7 +133,10 @@ enum Task {
 pub fn main() -> ExitCode {
     diesel_shell::database::sqlite::tune_process();
     #[cfg(all(unix, feature = "postgres"))]
-    diesel_shell::database::postgres::around_connecting(connecting::quietly);
+    {
+        diesel_shell::database::postgres::around_connecting(connecting::quietly);
+        diesel_shell::database::postgres::when_stuck(connecting::give_up);
+    }
     std::panic::set_hook(Box::new(|info| {
         // What a panic says may have data in it.
         let _ = writeln!(std::io::stderr(), "error: the shell cannot go on: {}", sanitise_lines(&info.to_string()));

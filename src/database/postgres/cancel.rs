@@ -56,7 +56,35 @@ impl Drop for AtWork {
     }
 }
 
+/// Rows that come one by one; what is left of them is read when they are given up.
+pub struct Rows<I> {
+    running: Running,
+    rows: Option<I>,
+}
+
+impl<I: Iterator> Iterator for Rows<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.rows.as_mut()?.next()
+    }
+}
+
+impl<I> Drop for Rows<I> {
+    fn drop(&mut self) {
+        let rows = self.rows.take();
+        if guard::calm(|| drop(rows)).is_none() {
+            self.running.0.broken.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 impl Running {
+    /// Takes over the rows of a statement, so that no panic gets out where they are given up.
+    pub fn rows<I: Iterator>(&self, rows: I) -> Rows<I> {
+        Rows { running: self.clone(), rows: Some(rows) }
+    }
+
     /// There is another connection now, or none.
     pub fn set(&self, target: Option<Target>) {
         *self.0.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
@@ -168,5 +196,30 @@ fn give_up(shared: &Shared, statement: u64) {
         && let Some(socket) = target.as_ref().and_then(|target| target.socket.as_ref())
     {
         socket.shut();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Running, guard};
+
+    #[test]
+    fn rows_are_given_up_in_calm() {
+        struct Panics;
+        impl Iterator for Panics {
+            type Item = ();
+            fn next(&mut self) -> Option<()> {
+                Some(())
+            }
+        }
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                assert!(guard::calls().is_some(), "it is seen from outside");
+                panic!("at the end");
+            }
+        }
+        let running = Running::default();
+        assert!(running.rows(Panics).next().is_some());
+        assert!(running.is_closed(), "nothing is asked on it any more");
     }
 }

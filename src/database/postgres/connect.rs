@@ -100,6 +100,8 @@ pub struct Connected {
 /// # Errors
 /// `Connection`, without the URL's password.
 pub fn establish(parameters: &Parameters, read_only: bool) -> Result<Connected> {
+    #[cfg(unix)]
+    super::busy::watch();
     let (opened, socket, told) = open(parameters, read_only);
     let mut connection = opened.map_err(|cause| {
         let text = cause.to_string();

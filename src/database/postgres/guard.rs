@@ -4,6 +4,11 @@ use crate::{Error, ErrorKind};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many calls of [`calm`] there have been, and how many are under way.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+static UNDER_WAY: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Whether this thread is in [`calm`].
@@ -39,9 +44,17 @@ pub fn calm<T>(work: impl FnOnce() -> T) -> Option<T> {
         hush();
     }
     let outer = CALM.replace(true);
+    UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+    STEPS.fetch_add(1, Ordering::SeqCst);
     let done = catch_unwind(AssertUnwindSafe(work));
+    UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
     CALM.set(outer);
     done.ok()
+}
+
+/// The number of the latest call, while one is under way in any thread.
+pub fn calls() -> Option<u64> {
+    (UNDER_WAY.load(Ordering::SeqCst) > 0).then(|| STEPS.load(Ordering::SeqCst))
 }
 
 #[cfg(test)]

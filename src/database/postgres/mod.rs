@@ -1,5 +1,7 @@
 //! PostgreSQL, and what speaks its protocol, through libpq.
 
+#[cfg(unix)]
+mod busy;
 mod cancel;
 mod connect;
 mod copy;
@@ -31,6 +33,8 @@ use crate::store::{
 };
 use crate::text::sql::tokens;
 use crate::{Error, ErrorKind, Result};
+#[cfg(unix)]
+pub use busy::when_stuck;
 use cancel::{Running, Target};
 pub use connect::{Around, around_connecting};
 use connect::{Connected, Server};
@@ -205,8 +209,9 @@ impl PgStore {
         let _at_work = running.begin();
         let wrong = |e| running.judged(translate(&e));
         let connection = &mut self.connection;
-        let mut rows = running
+        let rows = running
             .guarded(|| LoadConnection::<PgRowByRowLoadingMode>::load(connection, row::RawQuery(sql)).map_err(wrong))?;
+        let mut rows = running.rows(rows);
         let mut buffer = RowBuffer::default();
         while let Some(row) = running.guarded(|| buffer.next(&mut rows).map_err(wrong))? {
             if *count == 0 {
@@ -569,8 +574,9 @@ impl Store for PgStore {
         let wrong = |e| running.judged(translate_of(&e, catalog, statement));
         let query = dynamic(catalog, statement);
         let connection = &mut self.connection;
-        let mut rows =
+        let rows =
             running.guarded(|| LoadConnection::<PgRowByRowLoadingMode>::load(connection, query).map_err(wrong))?;
+        let mut rows = running.rows(rows);
         let mut buffer = RowBuffer::of(statement.width());
         while running.guarded(|| buffer.next(&mut rows).map_err(wrong))?.is_some() {
             if !buffer.with_cells(|cells| each(cells))? {
