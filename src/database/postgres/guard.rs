@@ -53,6 +53,7 @@ pub fn calm<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// The number of the latest call, while one is under way in any thread.
+#[cfg_attr(not(unix), allow(dead_code, reason = "nobody looks there"))]
 pub fn calls() -> Option<u64> {
     (UNDER_WAY.load(Ordering::SeqCst) > 0).then(|| STEPS.load(Ordering::SeqCst))
 }
