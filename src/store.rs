@@ -139,6 +139,47 @@ pub type Cancel = Box<dyn Fn() + Send + Sync>;
 /// Told how long a server has been waited for, and why it cannot be reached; gives whether to go on waiting.
 pub type Waiter = Box<dyn FnMut(std::time::Duration, &crate::Error) -> bool>;
 
+/// Where the rows of a table are, on an engine of many nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spread {
+    /// On a node by the value of a column, together with the rows of other tables that have the same.
+    By {
+        /// The column.
+        column: String,
+        /// The other tables.
+        with: Vec<String>,
+    },
+    /// All of them on every node.
+    Everywhere,
+    /// All of them on one node.
+    OneNode,
+    /// On the node that the connection is to.
+    Here,
+}
+
+/// A table and where its rows are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// The schema, where it is not the default one.
+    pub schema: Option<String>,
+    /// The table.
+    pub table: String,
+    /// Where its rows are.
+    pub spread: Spread,
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::By { column, with } if with.is_empty() => write!(f, "distributed by {column}"),
+            Self::By { column, with } => write!(f, "distributed by {column}, together with {}", with.join(", ")),
+            Self::Everywhere => f.write_str("on every node (a reference table)"),
+            Self::OneNode => f.write_str("on one node"),
+            Self::Here => f.write_str("on the coordinator"),
+        }
+    }
+}
+
 /// A connection to a database.
 pub trait Store {
     /// What this backend is like.
@@ -368,6 +409,14 @@ pub trait Store {
     /// # Errors
     /// The database's own.
     fn tables(&mut self) -> Result<Vec<TableFacts>>;
+
+    /// How tables are spread over nodes; none where there is one node, and for tables that are as anywhere.
+    ///
+    /// # Errors
+    /// The database's own.
+    fn distributions(&mut self) -> Result<Vec<Distribution>> {
+        Ok(Vec::new())
+    }
 
     /// Whether the table of applied migrations is there; asking for revisions would make it.
     ///

@@ -227,3 +227,77 @@ fn an_import_above_the_bound_moves_the_sequence_too() {
     std::fs::write(shell.path().join("many.csv"), csv).unwrap();
     shell.script(".import many.csv a\nadd a v=next\ncommit\n.mode csv\nlast a show id").ok().stdout("id\n10501\n");
 }
+
+#[test]
+fn tables_in_a_circle_come_before_what_only_refers_to_them() {
+    both(|| {
+        let tables = ".sql create table notes (id integer primary key, shop_id integer not null, by_id integer not null);\n\
+            .sql create table shops (id integer primary key, boss_id integer, name varchar(9));\n\
+            .sql create table staff (id integer primary key, shop_id integer not null references shops (id), chief_id integer references staff (id));\n";
+        // SQLite cannot add a foreign key to a table that is there.
+        let more = if on_postgres() {
+            ".sql alter table shops add foreign key (boss_id) references staff (id);\n\
+             .sql alter table notes add foreign key (shop_id) references shops (id);\n\
+             .sql alter table notes add foreign key (by_id) references staff (id);\ncommit\n"
+                .to_owned()
+        } else {
+            "commit\n".to_owned()
+        };
+        let tables = if on_postgres() {
+            tables.to_owned()
+        } else {
+            tables
+                .replace(
+                    "shop_id integer not null, by_id integer not null",
+                    "shop_id integer not null references shops (id), by_id integer not null references staff (id)",
+                )
+                .replace("boss_id integer,", "boss_id integer references staff (id),")
+        };
+        let schema = format!("{tables}{more}");
+        let here = empty("here.db");
+        here.script(format!(
+            "{schema}add shop id=1 name=a\nadd shop id=2 name=b\nadd staff id=1 shop_id=1 chief_id=null\nadd staff id=2 shop_id=2 chief_id=1\n\
+             commit\nset shop 1 boss_id=2\nset shop 2 boss_id=1\nset staff 1 chief_id=2\nadd note id=1 shop_id=2 by_id=1\ncommit"
+        ))
+        .ok();
+        let dump = here.script(".dump").ok().stderr_lacks("circle").stdout;
+        let there = empty("there.db");
+        there.script(format!("{schema}{dump}")).ok();
+        assert_eq!(there.script(".dump").ok().stdout, dump);
+        assert!(dump.find("add shop").unwrap() < dump.find("add staff").unwrap(), "{dump}");
+        assert!(dump.find("add staff").unwrap() < dump.find("add note").unwrap(), "{dump}");
+    });
+}
+
+#[test]
+fn rows_that_cannot_be_without_each_other_come_back_by_sql() {
+    let here = empty("here.db");
+    let schema = ".sql create table a (id integer primary key, b_id integer not null references b (id));\n\
+        .sql create table b (id integer primary key, a_id integer not null references a (id));\ncommit\n";
+    here.script(schema).ok();
+    let rows = |name: &str, sql: &str| {
+        let file = here.path().join(name);
+        let connection = enforcing(&file);
+        diesel::connection::SimpleConnection::batch_execute(&mut { connection }, sql).unwrap();
+    };
+    rows(
+        "here.db",
+        "begin; pragma defer_foreign_keys = on; insert into a values (1, 1); insert into b values (1, 1); commit",
+    );
+    here.script(".dump").ok().stderr_has("refer in a circle").stderr_has(".dump --sql");
+    let sql = here.script(".dump --sql").ok().stdout;
+    assert!(sql.starts_with("BEGIN;\nPRAGMA defer_foreign_keys = ON;\n"), "{sql}");
+    let there = empty("there.db");
+    there.script(schema).ok();
+    let file = there.path().join("there.db");
+    diesel::connection::SimpleConnection::batch_execute(&mut enforcing(&file), &sql).unwrap();
+    assert_eq!(there.script(".dump --sql").ok().stdout, sql);
+}
+
+/// A connection of the test's own that enforces foreign keys.
+fn enforcing(file: &std::path::Path) -> diesel::SqliteConnection {
+    use diesel::Connection as _;
+    let mut connection = diesel::SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    diesel::connection::SimpleConnection::batch_execute(&mut connection, "pragma foreign_keys = on").unwrap();
+    connection
+}

@@ -88,6 +88,9 @@ pub struct Connection {
     pub commit_markers: bool,
     /// A word for the prompt.
     pub label: Option<String>,
+    /// By model, the field by which its records are named, where no unique index says so.
+    #[serde(default)]
+    pub natural_keys: BTreeMap<String, String>,
     /// From how many rows on `set` and `delete` ask; 0 is always.
     pub confirm: Option<usize>,
 }

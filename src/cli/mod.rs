@@ -365,7 +365,9 @@ fn connected(
         label: how.label.clone().or_else(|| known.label.clone()).or_else(|| Some(name.to_owned())),
         ..how.clone()
     };
-    open::open(&known.url, &how, renderer)
+    let mut opened = open::open(&known.url, &how, renderer)?;
+    opened.natural_keys = known.natural_keys.clone().into_iter().collect();
+    Ok(opened)
 }
 
 /// `$PAGER`, else less where it is installed; with the height of the screen.

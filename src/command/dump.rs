@@ -7,6 +7,7 @@ use crate::language::ast::Name;
 use crate::language::quote::{quote_name, quote_value};
 use crate::model::definition::Dialect;
 use crate::model::{Catalog, Column, Entity, EntityId, Value};
+use crate::outcome::Level;
 use crate::plan::query::{Order, Select};
 use crate::store::literal::Literal;
 use crate::text::sql::quote_name as quoted;
@@ -26,8 +27,19 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
     let literal = context.session.store().facts().literal;
     let dialect = context.session.dialect();
     let mut dump = Dump { sql, dialect, literal, exact: false, later: Vec::new(), line: String::new() };
+    let bound = bound(&order, &catalog);
     if sql {
         front.data("BEGIN;")?;
+        if !bound.is_empty() {
+            front.data(match dump.dialect {
+                Dialect::Sqlite => "PRAGMA defer_foreign_keys = ON;",
+                Dialect::Postgres => "SET CONSTRAINTS ALL DEFERRED;",
+            })?;
+        }
+    } else if !bound.is_empty() {
+        let text =
+            format!("rows of {} cannot be there before what they refer to, and refer in a circle", bound.join(", "));
+        front.notice(Level::Warning, &format!("{text}: `.dump --sql` checks them at the end"))?;
     }
     for (position, id) in order.iter().copied().enumerate() {
         dump.table(id, &order[..position], context, &catalog, front)?;
@@ -51,6 +63,19 @@ pub fn dump(arguments: &[Name<'_>], context: &mut Context, front: &mut dyn Front
         front.data(&format!(".sql {statement};"))?;
     }
     if numbering.is_empty() { Ok(()) } else { front.data("commit") }
+}
+
+/// Tables with a foreign key that cannot be NULL to a table whose rows come later.
+fn bound<'c>(order: &[EntityId], catalog: &'c Catalog) -> Vec<&'c str> {
+    let is_bound = |(position, id): (usize, &EntityId)| {
+        let model = catalog.get(*id);
+        model.foreign_keys.iter().any(|key| {
+            let later = order[position + 1..].contains(&key.to);
+            later && key.columns.iter().all(|at| !model.columns[*at].nullable || model.key.contains(at))
+        })
+    };
+    let bound = order.iter().enumerate().filter(|each| is_bound(*each));
+    bound.map(|(_, id)| catalog.get(*id).plural.as_str()).collect()
 }
 
 struct Dump {

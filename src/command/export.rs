@@ -83,7 +83,23 @@ pub fn watch(rest: &Name<'_>) -> Result<Flow> {
     Ok(Flow::Watch(std::time::Duration::from_secs_f64(seconds), command.trim().to_owned()))
 }
 
-/// Tables so that what is referred to comes before what refers to it, as far as that is possible.
+/// The tables that one leads to by foreign keys, within some, itself left out unless there is a way back.
+fn reached(from: EntityId, within: &[EntityId], catalog: &Catalog) -> Vec<EntityId> {
+    let mut found: Vec<EntityId> = Vec::new();
+    let mut open = vec![from];
+    while let Some(id) = open.pop() {
+        for key in catalog.get(id).foreign_keys.iter().filter(|key| key.to != id) {
+            if within.contains(&key.to) && !found.contains(&key.to) {
+                found.push(key.to);
+                open.push(key.to);
+            }
+        }
+    }
+    found
+}
+
+/// Tables so that what is referred to comes before what refers to it, as far as that is possible: of tables that refer to
+/// each other in a circle, first one that can be without the others, and all of them before what only refers to them.
 pub fn parents_first(catalog: &Catalog, wanted: &[EntityId]) -> Vec<EntityId> {
     let mut order: Vec<EntityId> = Vec::new();
     let mut rest: Vec<EntityId> = catalog
@@ -94,7 +110,16 @@ pub fn parents_first(catalog: &Catalog, wanted: &[EntityId]) -> Vec<EntityId> {
     while !rest.is_empty() {
         let free =
             |id: &EntityId| catalog.get(*id).foreign_keys.iter().all(|key| key.to == *id || !rest.contains(&key.to));
-        let next = rest.iter().position(free).unwrap_or(0);
+        let next = rest.iter().position(free).unwrap_or_else(|| {
+            let bound = |id: &EntityId| {
+                let model = catalog.get(*id);
+                let open = model.foreign_keys.iter().filter(|key| key.to != *id && rest.contains(&key.to));
+                open.filter(|key| key.columns.iter().any(|at| !model.columns[*at].nullable)).count()
+            };
+            let places = 0..rest.len();
+            // The circle that leads to no other has the fewest tables in reach.
+            places.min_by_key(|at| (reached(rest[*at], &rest, catalog).len(), bound(&rest[*at]))).unwrap_or(0)
+        });
         order.push(rest.remove(next));
     }
     order

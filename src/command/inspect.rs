@@ -57,11 +57,14 @@ pub fn schema(model: Option<&str>, context: &mut Context, front: &mut dyn Front)
         Some(name) => vec![catalog.get(catalog.resolve(name)?)],
         None => catalog.iter().map(|(_, entity)| entity).collect(),
     };
+    let spread = context.session.store().distributions()?;
     for (index, entity) in wanted.iter().enumerate() {
         if index > 0 {
             front.line("")?;
         }
-        front.line(&format!("{} ({})", entity.title, entity.qualified()))?;
+        let place = spread.iter().find(|known| known.table == entity.table && known.schema == entity.schema);
+        let place = place.map(|known| format!(", {}", known.spread)).unwrap_or_default();
+        front.line(&format!("{} ({}){place}", entity.title, entity.qualified()))?;
         let widest = entity.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
         for (at, column) in entity.columns.iter().enumerate() {
             let pad = " ".repeat(widest - column.name.chars().count());

@@ -12,6 +12,7 @@ mod import;
 mod inspect;
 mod mask;
 mod migrate;
+mod natural;
 mod own;
 mod quoted;
 mod read;
@@ -172,6 +173,8 @@ pub struct Context {
     pub protected: bool,
     /// Masked fields that a person asked to see in this session: tables and columns by name.
     pub unmasked: Vec<(String, String)>,
+    /// The fields by which people chose to name records: tables and columns by name.
+    pub natural_keys: Vec<(String, String)>,
     /// Whether masked fields stay masked whatever is typed.
     pub masks_locked: bool,
     /// What the database is called in messages: a path, or a URL without its password.
@@ -181,6 +184,33 @@ pub struct Context {
 }
 
 impl Context {
+    /// Lets records of a model be named by a field, which no unique index need keep unique.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such model or field; `Invalid` for a field that is no text, or masked.
+    pub fn name_by(&mut self, model: &str, field: &str) -> Result<()> {
+        natural::choose(model, field, self)
+    }
+
+    /// The fields by which records are named, as the setting `natural-key` shows them.
+    #[must_use]
+    pub fn natural_key(&self) -> String {
+        natural::shown(self)
+    }
+
+    /// Changes the setting `natural-key`: a model and its field, or `off`.
+    ///
+    /// # Errors
+    /// As [`Context::name_by`].
+    pub fn set_natural_key(&mut self, value: &str) -> Result<()> {
+        natural::set(value, self)
+    }
+
+    /// Every value that the setting `natural-key` can have.
+    pub fn natural_key_choices(&self) -> Vec<String> {
+        natural::choices(self.session.catalog())
+    }
+
     /// Reads the schema again; true when it is not what it was. Variables of tables that are gone are forgotten.
     ///
     /// # Errors
@@ -190,6 +220,7 @@ impl Context {
         self.version = store.schema_version()?;
         let mut catalog = (self.models)(store)?;
         mask::show(&self.unmasked, &mut catalog);
+        natural::apply(&self.natural_keys, &mut catalog);
         let old = Arc::clone(self.session.catalog());
         if catalog == *old {
             return Ok(false);

@@ -594,7 +594,7 @@ pub const COMMANDS: &[CommandInfo] = &[
         ".set",
         ".set [NAME [VALUE]]",
         "changes a setting",
-        &[".set width 100", ".set confirm 20", ".set lock-timeout 5"],
+        &[".set width 100", ".set confirm 20", ".set lock-timeout 5", ".set natural-key post.body"],
         "`.help .set` tells what each is for, `.show` how it is set.",
     )
     .runs(Dot::Set, &[Slot::Setting, Slot::Value]),

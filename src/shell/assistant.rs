@@ -207,6 +207,8 @@ impl World for Surroundings<'_> {
         let Ok(console) = self.0.try_borrow() else { return Vec::new() };
         let words = |setting: &Setting| setting.choices().into_iter().map(str::to_owned).collect();
         let shell = SETTINGS.iter().map(|setting| (setting.name.to_owned(), words(setting)));
+        let natural = ("natural-key".to_owned(), console.context.natural_key_choices());
+        let shell = shell.filter(|(name, _)| *name != natural.0).chain([natural.clone()]);
         shell.chain(console.context.own.choices()).collect()
     }
 

@@ -60,6 +60,7 @@ pub struct Builder {
     prompt: Option<String>,
     confirm: usize,
     lock_timeout: Duration,
+    natural_keys: Vec<(String, String)>,
     clock: fn() -> chrono::NaiveDateTime,
     interrupt: Option<(fn() -> bool, fn())>,
     ask: Option<Ask>,
@@ -93,6 +94,7 @@ impl Default for Builder {
             prompt: None,
             confirm: CONFIRM,
             lock_timeout: LOCK_TIMEOUT,
+            natural_keys: Vec::new(),
             clock: || chrono::Utc::now().naive_utc(),
             interrupt: None,
             ask: None,
@@ -374,6 +376,13 @@ impl Builder {
         self
     }
 
+    /// The text field by which records of a model are named, where no unique index says so; a name that more than one
+    /// record has is refused where it is used. `.set natural-key` for a session.
+    pub fn natural_key(mut self, model: impl Into<String>, field: impl Into<String>) -> Self {
+        self.natural_keys.push((model.into(), field.into()));
+        self
+    }
+
     /// The clock, in UTC: what `now` and [`default_now`](ModelBuilder::default_now) mean.
     pub fn clock(mut self, clock: fn() -> chrono::NaiveDateTime) -> Self {
         self.clock = clock;
@@ -495,7 +504,7 @@ impl Builder {
         session.set_clock(self.clock);
         session.set_lock_timeout(self.lock_timeout);
         let name = self.name.unwrap_or_else(|| opened.name.clone());
-        let context = Context {
+        let mut context = Context {
             session,
             variables: HashMap::new(),
             added: false,
@@ -504,6 +513,7 @@ impl Builder {
             migrating: opened.migrating,
             protected: opened.protected,
             unmasked: Vec::new(),
+            natural_keys: Vec::new(),
             exact: false,
             masks_locked: opened.masks_locked,
             version: opened.version,
@@ -512,6 +522,9 @@ impl Builder {
             name: name.clone(),
             own,
         };
+        for (model, field) in opened.natural_keys.iter().chain(&self.natural_keys) {
+            context.name_by(model, field).map_err(|error| Error { kind: ErrorKind::Usage, ..error })?;
+        }
         #[cfg(feature = "editor")]
         let prompting =
             Prompting { asks: self.ask.is_some(), banner: self.banner, history: self.history, keys: self.keys };

@@ -54,6 +54,8 @@ pub struct Opened {
     pub protected: bool,
     /// Whether masked fields stay masked whatever is typed.
     pub masks_locked: bool,
+    /// Models, and the fields by which their records are named, where no unique index says so.
+    pub natural_keys: Vec<(String, String)>,
     /// Reads its models again.
     pub models: command::Models,
 }
@@ -332,11 +334,15 @@ impl Console {
         self.context.protected = opened.protected;
         self.context.masks_locked = opened.masks_locked;
         self.context.unmasked.clear();
+        self.context.natural_keys.clear();
         self.context.models = opened.models;
         self.context.name.clone_from(&opened.name);
         self.prompt = opened.prompt;
         self.context.variables.clear();
         self.context.added = false;
+        for (model, field) in &opened.natural_keys {
+            self.context.name_by(model, field)?;
+        }
         let models = self.context.session.catalog().iter().count();
         self.screen.notice(Level::Info, &format!("{}: {models} models", opened.name))
     }

@@ -105,6 +105,7 @@ impl Opening {
             migrating,
             protected: self.protected,
             masks_locked: self.masks_locked,
+            natural_keys: Vec::new(),
             models,
         })
     }

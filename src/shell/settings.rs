@@ -109,6 +109,12 @@ pub const SETTINGS: &[Setting] = &[
         ),
     },
     Setting {
+        name: "natural-key",
+        help: "a text field by which records are named where no unique index says so; a name that more than one record has is refused",
+        in_config: false,
+        value: Value::Text(|_, context| context.natural_key(), |_, context, value| context.set_natural_key(value)),
+    },
+    Setting {
         name: "null",
         help: "what stands for NULL in tables and lists",
         in_config: true,

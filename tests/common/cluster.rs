@@ -13,6 +13,8 @@ pub const USER: &str = "tester";
 /// A server, running unless a test has stopped it.
 pub struct Cluster {
     folder: PathBuf,
+    /// Where its programs are.
+    bin: PathBuf,
     port: u16,
     /// Stops the server when its standard input ends: when this is dropped, and when the test's process dies.
     watchdog: Child,
@@ -21,6 +23,7 @@ pub struct Cluster {
 /// How a cluster is made.
 #[derive(Default)]
 pub struct Setup {
+    bin: Option<PathBuf>,
     settings: String,
     tls: bool,
     stranger: bool,
@@ -109,8 +112,8 @@ fn run(line: &str, log: &Path) {
 }
 
 /// Makes an empty cluster. Nothing in it must survive a power cut, so nothing waits for a disk.
-fn initialise(folder: &Path) {
-    let (bin, place) = (binaries().unwrap().display(), folder.display());
+fn initialise(folder: &Path, bin: &Path) {
+    let (bin, place) = (bin.display(), folder.display());
     run(
         &format!(
             "{bin}/initdb -D {place}/data -U {USER} -A trust -E UTF8 --locale=C --no-sync > {place}/log 2>&1 && \
@@ -133,6 +136,12 @@ impl Setup {
         self
     }
 
+    /// With the programs of another installation.
+    pub fn with(mut self, bin: &Path) -> Self {
+        self.bin = Some(bin.to_path_buf());
+        self
+    }
+
     /// It has a number of its own: other clusters are copies of one that was made once.
     pub fn stranger(mut self) -> Self {
         self.stranger = true;
@@ -141,16 +150,17 @@ impl Setup {
 
     /// Makes the cluster and starts it; none where PostgreSQL is not installed.
     pub fn start(self) -> Option<Cluster> {
-        binaries()?;
+        let own = self.bin.is_some();
+        let bin = self.bin.map_or_else(|| binaries().map(Path::to_path_buf), Some)?;
         let folder = folder("pg");
         let place = folder.display();
-        if self.stranger {
-            initialise(&folder);
+        if self.stranger || own {
+            initialise(&folder, &bin);
         } else {
             static FIRST: OnceLock<(PathBuf, Child)> = OnceLock::new();
             let (first, _) = FIRST.get_or_init(|| {
                 let first = self::folder("pg");
-                initialise(&first);
+                initialise(&first, &bin);
                 let watchdog = watchdog(&format!("rm -rf {}", first.display()));
                 (first, watchdog)
             });
@@ -176,7 +186,7 @@ impl Setup {
             unprivileged(&format!("cat >> {place}/data/postgresql.conf")).stdin(Stdio::piped()).spawn().unwrap();
         write.stdin.take().unwrap().write_all(settings.as_bytes()).unwrap();
         assert!(write.wait().unwrap().success());
-        let cluster = Cluster::over(folder, port);
+        let cluster = Cluster::over(folder, bin, port);
         cluster.start();
         Some(cluster)
     }
@@ -188,11 +198,11 @@ impl Cluster {
         Setup::default().start()
     }
 
-    fn over(folder: PathBuf, port: u16) -> Self {
-        let (bin, place) = (binaries().unwrap().display(), folder.display());
+    fn over(folder: PathBuf, bin: PathBuf, port: u16) -> Self {
+        let (programs, place) = (bin.display(), folder.display());
         let watchdog =
-            watchdog(&format!("{bin}/pg_ctl -D {place}/data -m immediate stop > /dev/null 2>&1; rm -rf {place}"));
-        Self { folder, port, watchdog }
+            watchdog(&format!("{programs}/pg_ctl -D {place}/data -m immediate stop > /dev/null 2>&1; rm -rf {place}"));
+        Self { folder, bin, port, watchdog }
     }
 
     /// Its port on 127.0.0.1.
@@ -216,7 +226,7 @@ impl Cluster {
     }
 
     fn control(&self, what: &str) {
-        let (bin, place) = (binaries().unwrap().display(), self.folder.display());
+        let (bin, place) = (self.bin.display(), self.folder.display());
         run(&format!("{bin}/pg_ctl -D {place}/data -w {what}"), &self.folder.join("log"));
     }
 
@@ -238,7 +248,7 @@ impl Cluster {
     /// A replica that follows it, from here on.
     pub fn replica(&self) -> Self {
         let folder = folder("pg");
-        let (bin, place) = (binaries().unwrap().display(), folder.display());
+        let (bin, place) = (self.bin.display(), folder.display());
         let port = free_port();
         run(
             &format!(
@@ -249,7 +259,7 @@ impl Cluster {
             ),
             &folder.join("log"),
         );
-        let replica = Self::over(folder, port);
+        let replica = Self::over(folder, self.bin.clone(), port);
         replica.start();
         replica
     }
@@ -275,7 +285,7 @@ impl Cluster {
     /// What psql answers, without a frame.
     #[track_caller]
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new(binaries().unwrap().join("psql"))
+        let output = Command::new(self.bin.join("psql"))
             .env_clear()
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h"])
             .arg(&self.folder)

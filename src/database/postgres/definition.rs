@@ -11,13 +11,16 @@ use crate::text::sql::tokens;
 use diesel::sql_types::{Array, Bool, Nullable, Oid, Text};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 
-/// Ordinary and partitioned tables; names with two underscores are the tools' own, as diesel_cli has it.
+/// Ordinary and partitioned tables; names with two underscores are the tools' own, as diesel_cli has it, and what came with
+/// an extension is that extension's.
 const TABLES: &str = "SELECT c.oid, c.relname::pg_catalog.text AS name, CASE WHEN n.nspname = \
         pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS schema \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind = ANY (ARRAY['r', 'p']) AND NOT c.relispartition AND n.nspname <> 'information_schema' AND \
         n.nspname !~ '^pg_' \
-    AND c.relname !~ '^__' ORDER BY (n.nspname = pg_catalog.current_schema()) DESC, n.nspname, c.relname";
+    AND c.relname !~ '^__' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+        AND p.objid = c.oid AND p.deptype = 'e') \
+    ORDER BY (n.nspname = pg_catalog.current_schema()) DESC, n.nspname, c.relname";
 
 const COLUMNS: &str = "SELECT a.attrelid AS table_oid, a.attname::pg_catalog.text AS name, a.attnotnull AS not_null, \
     pg_catalog.format_type(a.atttypid, a.atttypmod)::pg_catalog.text AS type_name, \
@@ -79,7 +82,9 @@ const VIEWS: &str = "SELECT c.relname::pg_catalog.text AS name, \
             'pg_catalog.pg_class'::pg_catalog.regclass \
         JOIN pg_catalog.pg_class t ON t.oid = d.refobjid WHERE w.ev_class = c.oid AND t.oid <> c.oid) AS names \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE c.relkind = ANY (ARRAY['v', 'm']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY c.oid";
+    WHERE c.relkind = ANY (ARRAY['v', 'm']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+        AND p.objid = c.oid AND p.deptype = 'e') ORDER BY c.oid";
 
 /// All of them, for the test that nothing in them is found by the path.
 #[cfg(test)]

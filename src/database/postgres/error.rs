@@ -62,8 +62,9 @@ fn known(
         (None, _) => ErrorKind::Database,
     };
     let code = report.as_ref().and_then(|report| report.code);
-    let said = information.message().trim_end();
-    let mut error = match (said, code) {
+    // libpq indents the second line of its own errors, which another server may hand on.
+    let said = information.message().trim_end().replace("\n\t", "\n");
+    let mut error = match (said.as_str(), code) {
         ("", _) => Error::new(kind, "the server does not say what is wrong"),
         (said, None) => Error::new(kind, one_line(said)),
         (said, Some(_)) => Error::new(kind, said),

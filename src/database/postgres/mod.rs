@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod definition;
 mod dialect;
+mod distribution;
 mod error;
 mod guard;
 mod identity;
@@ -29,7 +30,8 @@ use crate::model::infer::TableFacts;
 use crate::model::{Catalog, Cell, EntityId, Quirk};
 use crate::plan::query::Statement;
 use crate::store::{
-    Applied, Attempt, Cancel, Each, Facts, Fate, Identity, Named, RawOutcome, RawSink, Script, Store, Waiter,
+    Applied, Attempt, Cancel, Distribution, Each, Facts, Fate, Identity, Named, RawOutcome, RawSink, Script, Store,
+    Waiter,
 };
 use crate::text::sql::tokens;
 use crate::{Error, ErrorKind, Result};
@@ -698,6 +700,10 @@ impl Store for PgStore {
     fn tables(&mut self) -> Result<Vec<TableFacts>> {
         let _at_work = self.running.begin();
         self.asked(reflect::tables).map_err(|error| self.running.judged(error))
+    }
+
+    fn distributions(&mut self) -> Result<Vec<Distribution>> {
+        self.asked(distribution::of)
     }
 
     fn has_migrations_table(&mut self) -> Result<bool> {

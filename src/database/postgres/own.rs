@@ -31,7 +31,7 @@ pub fn operator(symbol: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{cancel, connect, definition, identity, numbering, quirks, reflect};
+    use super::super::{cancel, connect, definition, distribution, identity, numbering, quirks, reflect};
     use super::{OPERATORS, own};
     use crate::text::sql::{SqlToken, tokens};
 
@@ -52,7 +52,13 @@ mod tests {
     fn nothing_is_found_by_the_path() {
         let all = reflect::QUERIES.iter().chain(&definition::QUERIES);
         let all = all.chain([&quirks::QUIRKS, &numbering::SEQUENCE, &numbering::MOVE, &numbering::STATE]);
-        let all = all.chain([&connect::QUESTION, &identity::NAME, &cancel::STOP]);
+        let all = all.chain([
+            &connect::QUESTION,
+            &identity::NAME,
+            &cancel::STOP,
+            &distribution::THERE,
+            &distribution::SPREAD,
+        ]);
         for sql in all.copied() {
             let words = tokens(sql, false).unwrap();
             for (at, word) in words.iter().enumerate() {

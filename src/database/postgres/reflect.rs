@@ -11,7 +11,7 @@ use diesel::{PgConnection, Queryable, RunQueryDsl};
 use std::collections::HashMap;
 
 /// Tables, views, materialised views, partitioned and foreign tables of everybody's schemas; the schema is left out
-/// where it is the first of the search path that exists.
+/// where it is the first of the search path that exists. What Citus keeps its own books in is nobody's model.
 const TABLES: &str = "SELECT 1 AS part, c.oid AS table_oid, 0::pg_catalog.int8 AS number, \
     0::pg_catalog.oid AS other, c.relname::pg_catalog.text AS a, c.relkind::pg_catalog.text AS b, \
     CASE WHEN n.nspname = pg_catalog.current_schema() THEN NULL ELSE n.nspname END::pg_catalog.text AS c, \
@@ -19,7 +19,11 @@ const TABLES: &str = "SELECT 1 AS part, c.oid AS table_oid, 0::pg_catalog.int8 A
     NULL::pg_catalog.int2[] AS numbers, NULL::pg_catalog.int2[] AS others \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind = ANY (ARRAY['r', 'v', 'm', 'p', 'f']) AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' \
-    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations', '__diesel_shell_commits'])";
+    AND c.relname <> ALL (ARRAY['__diesel_schema_migrations', '__diesel_shell_migrations', '__diesel_shell_commits']) \
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_extension x ON x.oid = p.refobjid \
+        AND p.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND p.deptype = 'e' \
+        WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.objid = c.oid \
+        AND x.extname = ANY (ARRAY['citus', 'citus_columnar']))";
 
 /// Columns with their types: a domain counts as the type that it is made of. The last truth value says that the type has
 /// no order, neither itself nor through what it is made of: no operator class for a btree, its own or that of a type that
