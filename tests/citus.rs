@@ -256,7 +256,7 @@ fn a_commit_in_doubt_is_looked_up() {
                 match shell.execute("commit") {
                     Ok(_) => break,
                     Err(error) => {
-                        assert!(matches!(error.kind, ErrorKind::InDoubt | ErrorKind::Connection), "{error:?}")
+                        assert!(matches!(error.kind, ErrorKind::InDoubt | ErrorKind::Connection), "{error:?}");
                     }
                 }
             }

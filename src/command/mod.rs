@@ -207,6 +207,7 @@ impl Context {
     }
 
     /// Every value that the setting `natural-key` can have.
+    #[must_use]
     pub fn natural_key_choices(&self) -> Vec<String> {
         natural::choices(self.session.catalog())
     }
