@@ -131,7 +131,7 @@ impl Session {
             self.end()?;
             self.begin(true)?;
             let generation = self.journal.generation();
-            self.renumber()?;
+            self.renumber().or_else(|error| self.end().and(Err(error)))?;
             if self.journal.generation() != generation {
                 // What is found after a crash has the keys that were sent.
                 self.keep_safe(super::recovery::Keeper::rewrite)?;
