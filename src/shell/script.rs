@@ -12,6 +12,7 @@ use crate::{Error, ErrorKind, Result};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How long one command may be, in bytes.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -205,12 +206,18 @@ pub fn run_script(script: &mut Script<'_>, console: &mut Console, depth: usize) 
     Ok(ended)
 }
 
+/// How long results may wait until they are seen.
+const SEEN: Duration = Duration::from_millis(50);
+
 fn run_all(script: &mut Script<'_>, console: &mut Console, depth: usize) -> Result<Ended> {
     let mut ended = Ended::default();
     let mut text = String::new();
+    let mut flushed = Instant::now();
     loop {
-        if script.waits() {
+        // However much of a script was read at once, its results are seen as they come.
+        if script.waits() || flushed.elapsed() >= SEEN {
             console.flush()?;
+            flushed = Instant::now();
         }
         if (console.screen.interrupted)() {
             // Between two commands, so that none of them says so.

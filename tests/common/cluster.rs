@@ -90,9 +90,13 @@ pub fn folder(prefix: &str) -> PathBuf {
     folder
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that no connection gets by itself: a server that is started again finds it free. Systems
+/// give those from 32768 (Linux) or 49152 on.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    use std::hash::{BuildHasher as _, RandomState};
+    let random = || 20_000 + u16::try_from(RandomState::new().hash_one(()) % 12_000).unwrap();
+    let mut ports = std::iter::repeat_with(random).take(1_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Something that stops when this process does: the line runs once the given child's input ends.
