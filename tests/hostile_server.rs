@@ -7,6 +7,8 @@ mod common;
 #[path = "../fuzz/src/fake.rs"]
 #[allow(clippy::pedantic, reason = "shared with a crate that has no lints of its own")]
 mod fake;
+#[path = "../fuzz/src/looking.rs"]
+mod looking;
 
 use common::Shell;
 use diesel::{Connection as _, PgConnection};
@@ -198,20 +200,9 @@ fn the_recorded_servers_are_understood() {
         ] {
             cluster.sql("postgres", sql);
         }
-        let looking = [
-            ".models",
-            ".tables",
-            ".schema",
-            "list users",
-            "list posts order by body desc limit 3",
-            "count posts by author.username",
-            ".dump",
-            "rollback",
-            "db check",
-        ];
         let changing = ["add user username=zoe\nset user john email=x\nlist users with posts\ndelete post 2\ncommit"];
         for (name, database, commands) in [
-            ("00", "postgres", &looking[..]),
+            ("00", "postgres", &looking::LOOKING[..]),
             ("02", "postgres", &changing),
             ("03", "empty", &[".tables", "list nothing", ".sql select 1 as x;"]),
         ] {

@@ -2,18 +2,18 @@
 //! changes, the queries of the guide, through the overlay and in a transaction that has them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[cfg(unix)]
 mod common;
 
+use common::people::questions;
 use diesel_shell::database::sqlite::{Open, SqliteStore};
 use diesel_shell::language::ast::{Command, Name};
-use diesel_shell::model::{Catalog, Cell, DataType, EntityId, Value, infer};
+use diesel_shell::model::{Catalog, DataType, EntityId, Value, infer};
 use diesel_shell::plan::overlay::Overlay;
 use diesel_shell::plan::query::{Alias, ColumnRef, Delete, Expr, Insert, Order, Select, Statement, Update};
 use diesel_shell::plan::seen::{Reading, reading};
 use diesel_shell::plan::{self, Bound, Record, Resolver};
 use diesel_shell::session::{Hold, Session};
-use diesel_shell::store::{RawSink, Store};
+use diesel_shell::store::{Store, Unseen};
 use proptest::prelude::*;
 
 /// How persons are told apart.
@@ -132,17 +132,6 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(one, 1..24)
 }
 
-struct Silent;
-
-impl RawSink for Silent {
-    fn columns(&mut self, _: &[String]) -> diesel_shell::Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: &[Cell<'_>]) -> diesel_shell::Result<bool> {
-        Ok(true)
-    }
-}
-
 /// Two connections to one database: in the transaction of one the changes are applied, the other has the overlay.
 struct World {
     folder: Option<tempfile::TempDir>,
@@ -167,7 +156,7 @@ impl World {
         use diesel_shell::database::postgres::PgStore;
         let mut applied = PgStore::open(url, false, diesel_shell::database::network::Network::default()).unwrap();
         for table in ["ownerships", "labels", "books", "persons"] {
-            applied.raw(&format!("drop table if exists {table}"), &mut Silent).unwrap();
+            applied.raw(&format!("drop table if exists {table}"), &mut Unseen).unwrap();
         }
         let plain = PgStore::open(url, false, diesel_shell::database::network::Network::default()).unwrap();
         Self::new(None, Box::new(applied), Box::new(plain), shape, true)
@@ -181,7 +170,7 @@ impl World {
         postgres: bool,
     ) -> Self {
         for sql in shape.schema(postgres) {
-            applied.raw(&sql, &mut Silent).unwrap();
+            applied.raw(&sql, &mut Unseen).unwrap();
         }
         let mut catalog = Catalog::default();
         infer::add_tables(&mut catalog, applied.tables().unwrap());
@@ -457,66 +446,22 @@ impl Resolver for World {
 /// Queries with whether their order is a total one.
 fn queries(shape: Shape) -> Vec<(String, bool)> {
     let key = shape.order();
-    let down = key.replace(", ", " desc, ") + " desc";
-    let mut all: Vec<(String, bool)> = vec![
-        (format!("list persons order by {key}"), true),
-        (format!("list persons order by {key} limit 3 offset 2"), true),
-        (format!("list persons order by name desc, {key} limit 4"), true),
-        (format!("list persons order by amount, {down} limit 5 offset 1"), true),
-        (format!("list persons where name = 'bob' order by {down} limit 2"), true),
-        (format!("list persons where has books order by {key} limit 3"), true),
-        (format!("list persons order by {key} limit 3 show name, email"), true),
-        (format!("list persons order by day nulls last, {key} show name, day"), true),
-        ("sum amount of persons".into(), false),
-    ];
+    let mut all = questions(key);
+    all.push((format!("list persons order by {key} limit 3 show name, email"), true));
     for text in [
+        "sum amount of persons",
         "list persons",
         "list books",
         "list ownerships",
-        "list persons where name like 'b%'",
-        "list persons where name in ('Ann', 'bob')",
-        "list persons where amount > 10",
         "list persons where amount = 1.5",
-        "list persons where amount between 1 and 8.5",
-        "list persons where day >= '2026-02-11'",
-        "list persons where flag",
-        "list persons where not flag",
-        "list persons where size < 1.5 or email is null",
-        "list persons where name contains 'n'",
-        "list books where person.name = 'BOB' show title, person.name, person.amount",
         "list books where person.name = 'bob'",
-        "list books where person.name in ('Bob', 'ann')",
         "list books where person.name like 'a%'",
-        "list books where person.amount >= 1.5",
         "list books where person.amount = 10",
         "list books where person.day < '2026-03-12'",
-        "list books where person.flag",
-        "list books where person is null",
         "list books where person.email is null",
-        "list books order by person.name show title, person.name",
-        "list books where title = 'bob'",
         "list ownerships where owner.name = 'ann' and label.word = 'bob'",
-        "list persons where has books",
-        "list persons where not has books (title like 'a%')",
-        "list persons where has books (n > 4) and amount > 2",
-        "list persons where count(books) > 1",
-        "list persons where sum(books.n) > 3",
         "list persons where max(books.title) = 'dan'",
-        "list persons where books.title = 'bob'",
         "list labels where has ownerships (owner.flag)",
-        "count persons",
-        "count books",
-        "count books where person.flag",
-        "count books by person.name",
-        "count persons by flag order by count desc",
-        "sum n of books by person.name",
-        "avg n of books",
-        "min title of books",
-        "max day of persons by flag",
-        "max amount of persons",
-        "distinct name of persons",
-        "distinct person.name of books order by person.name desc",
-        "distinct flag, day of persons",
     ] {
         // A key of several columns has no name of its own.
         let text = if shape.persons == Key::Composite { text.replace("owner.", "person.") } else { text.into() };
@@ -530,14 +475,7 @@ fn queries(shape: Shape) -> Vec<(String, bool)> {
         }
     }
     if shape.persons != Key::Composite {
-        for text in [
-            "list persons where boss.name = 'ann' show name, boss.name",
-            "list books show title, person.boss.name",
-            "list books where person.boss.amount > 3",
-            "count persons by boss.name",
-        ] {
-            all.push((text.into(), false));
-        }
+        all.push(("list books where person.boss.amount > 3".into(), false));
     }
     all
 }
@@ -599,7 +537,7 @@ const SHAPE: Shape = Shape { persons: Key::Number, books_have_key: true, nocase_
 fn one_staged(world: &mut World) -> (EntityId, impl Fn(&mut World) -> Vec<String> + use<>) {
     let persons = world.tables[0];
     let sql = "insert into persons (id, name, amount, size) values (1, 'Ann', 1.5, 0.5), (2, 'Bob', 2.5, 0.5)";
-    world.applied.raw(sql, &mut Silent).unwrap();
+    world.applied.raw(sql, &mut Unseen).unwrap();
     let size = world.catalog.get(persons).column("size").unwrap().0;
     world.overlay.update(persons, &[Value::Int(1)], &[(size, Value::Float(9.25))], &world.catalog);
     let read = |world: &mut World| {
@@ -615,14 +553,14 @@ fn one_staged(world: &mut World) -> (EntityId, impl Fn(&mut World) -> Vec<String
 fn others_are_seen(mut world: World) {
     let (persons, read) = one_staged(&mut world);
     assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
-    world.applied.raw("update persons set name = 'Anna' where id = 1", &mut Silent).unwrap();
-    world.applied.raw("update persons set name = 'Bobo', size = 1.5 where id = 2", &mut Silent).unwrap();
+    world.applied.raw("update persons set name = 'Anna' where id = 1", &mut Unseen).unwrap();
+    world.applied.raw("update persons set name = 'Bobo', size = 1.5 where id = 2", &mut Unseen).unwrap();
     assert_eq!(read(&mut world), ["Anna 9.25", "Bobo 1.5"]);
     // By this connection itself.
-    world.plain.raw("update persons set name = 'Anne' where id = 1", &mut Silent).unwrap();
+    world.plain.raw("update persons set name = 'Anne' where id = 1", &mut Unseen).unwrap();
     assert_eq!(read(&mut world), ["Anne 9.25", "Bobo 1.5"]);
     // A row that goes meanwhile is no more there, staged or not.
-    world.applied.raw("delete from persons where id = 1", &mut Silent).unwrap();
+    world.applied.raw("delete from persons where id = 1", &mut Unseen).unwrap();
     assert_eq!(read(&mut world), ["Bobo 1.5"]);
     world.overlay.delete(persons, &[Value::Int(2)], &world.catalog);
     assert!(read(&mut world).is_empty());
@@ -668,11 +606,11 @@ fn reading_writes_nothing() {
     let (_, read) = one_staged(&mut world);
     world.plain.set_read_only().unwrap();
     world.applied.begin(true).unwrap();
-    world.applied.raw("update persons set name = 'held'", &mut Silent).unwrap();
+    world.applied.raw("update persons set name = 'held'", &mut Unseen).unwrap();
     let begun = std::time::Instant::now();
     assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
     assert!(begun.elapsed().as_secs() < 4, "it waited for a lock");
-    assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());
+    assert!(world.plain.raw("update persons set name = 'no'", &mut Unseen).is_err());
     world.applied.rollback().unwrap();
 }
 
@@ -687,7 +625,7 @@ fn an_adopted_connection_reads_so_too() {
     world.plain = Box::new(SqliteStore::adopt(connection).unwrap());
     world.plain.set_read_only().unwrap();
     assert_eq!(read(&mut world), ["Ann 9.25", "Bob 0.5"]);
-    assert!(world.plain.raw("update persons set name = 'no'", &mut Silent).is_err());
+    assert!(world.plain.raw("update persons set name = 'no'", &mut Unseen).is_err());
 }
 
 /// What the database does because of a staged delete is seen before it is done: rows go along, to any depth, references
@@ -707,7 +645,7 @@ fn effects_are_seen(mut store: Box<dyn Store>) {
         "insert into visits values (1, 1), (2, 2)",
         "insert into cars values (1, 1)",
     ] {
-        store.raw(sql, &mut Silent).unwrap();
+        store.raw(sql, &mut Unseen).unwrap();
     }
     let mut catalog = Catalog::default();
     infer::add_tables(&mut catalog, store.tables().unwrap());

@@ -117,6 +117,17 @@ fn ctrl_c_at_a_question_ends_all_that_was_to_come() {
     shell.script("count posts").ok().stdout("2\n");
 }
 
+/// Presses Ctrl-C: that is said, and nothing comes behind it.
+fn interrupted(session: &mut expectrl::session::OsSession, says: &str) {
+    session.send("\x03").unwrap();
+    session.expect(expectrl::Regex(says)).unwrap();
+    session.expect("microblog> ").unwrap();
+    session.send_line("count posts where id = 99").unwrap();
+    let found = session.expect("\r\n0\r\n").unwrap();
+    assert!(!String::from_utf8_lossy(found.before()).contains("\r\n2\r\n"));
+    session.expect("microblog> ").unwrap();
+}
+
 /// Presses Ctrl-C some time after a run of many lines has begun, over and over; the run ends each time.
 fn one_ctrl_c_ends(session: &mut expectrl::session::OsSession, begin: &str, says: &str) {
     session.send_line(".pager off").unwrap();
@@ -125,14 +136,7 @@ fn one_ctrl_c_ends(session: &mut expectrl::session::OsSession, begin: &str, says
         session.send(begin).unwrap();
         session.expect("\r\n2\r\n").unwrap();
         std::thread::sleep(Duration::from_micros(1_300 * attempt));
-        session.send("\x03").unwrap();
-        session.expect(expectrl::Regex(says)).unwrap();
-        session.expect("microblog> ").unwrap();
-        // Nothing comes behind it.
-        session.send_line("count posts where id = 99").unwrap();
-        let found = session.expect("\r\n0\r\n").unwrap();
-        assert!(!String::from_utf8_lossy(found.before()).contains("\r\n2\r\n"));
-        session.expect("microblog> ").unwrap();
+        interrupted(session, says);
     }
     session.send_line(".quit").unwrap();
     session.expect(Eof).unwrap();
@@ -169,14 +173,7 @@ fn one_ctrl_c_ends_a_paste_without_marks() {
     for _ in 0..4 {
         session.send(slow.to_owned() + &"count users\r".repeat(200)).unwrap();
         session.expect("Ctrl-C stops it").unwrap();
-        session.send("\x03").unwrap();
-        session.expect(expectrl::Regex(r"\d+ lines were not run")).unwrap();
-        session.expect("microblog> ").unwrap();
-        // Nothing comes behind it.
-        session.send_line("count posts where id = 99").unwrap();
-        let found = session.expect("\r\n0\r\n").unwrap();
-        assert!(!String::from_utf8_lossy(found.before()).contains("\r\n2\r\n"));
-        session.expect("microblog> ").unwrap();
+        interrupted(&mut session, r"\d+ lines were not run");
     }
     session.send_line(".quit").unwrap();
     session.expect(Eof).unwrap();

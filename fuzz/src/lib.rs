@@ -1,6 +1,7 @@
 //! What is fuzzed, and what must hold for any bytes at all. The targets in `fuzz_targets/` run these functions under
 //! libFuzzer; `tests/fuzz.rs` runs the same ones on stable Rust, with the seeds and with random bytes.
 
+mod looking;
 mod outside;
 mod staging;
 

@@ -52,23 +52,10 @@ pub fn private(path: &Path, bytes: &[u8]) {
     }
 }
 
-/// Commands that look at everything of a database.
-const LOOKING: [&str; 9] = [
-    ".models",
-    ".tables",
-    ".schema",
-    "list users",
-    "list posts order by body desc limit 3",
-    "count posts by author.username",
-    ".dump",
-    "rollback",
-    "db check",
-];
-
 /// Runs the commands until it is enough, whose errors may be any but those of the language; what is shown cannot drive a
 /// terminal.
 fn look(shell: &mut Shell, shown: &Rc<RefCell<Vec<u8>>>, enough: &dyn Fn() -> bool) {
-    for command in LOOKING {
+    for command in super::looking::LOOKING {
         if enough() {
             break;
         }

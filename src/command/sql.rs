@@ -6,7 +6,7 @@ use crate::model::definition::Dialect;
 use crate::model::{Catalog, Cell, DataType};
 use crate::outcome::{Header, HeaderColumn, Level, Mark};
 use crate::session::Hold;
-use crate::store::{Attempt, RawOutcome, RawSink};
+use crate::store::{Attempt, RawOutcome, RawSink, Unseen};
 use crate::text::Span;
 use crate::text::sql::{Statement, is_closed, shortened, statements, tokens};
 use crate::{Error, ErrorKind, Result};
@@ -32,18 +32,6 @@ impl RawSink for Rows<'_> {
     }
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<bool> {
         self.front.row(cells, Mark::None)?;
-        Ok(true)
-    }
-}
-
-/// Takes rows of a rehearsal.
-struct Unseen;
-
-impl RawSink for Unseen {
-    fn columns(&mut self, _: &[String]) -> Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: &[Cell<'_>]) -> Result<bool> {
         Ok(true)
     }
 }

@@ -2,8 +2,7 @@
 
 use super::journal::{Entry, Whole};
 use super::{Applied, Mode, Session};
-use crate::model::Cell;
-use crate::store::{Attempt, RawOutcome, RawSink};
+use crate::store::{Attempt, RawOutcome, RawSink, Unseen};
 use crate::text::Place;
 use crate::{Error, ErrorKind, Result};
 use std::rc::Rc;
@@ -111,17 +110,5 @@ impl Session {
     pub(super) fn send_statement(&mut self, sql: &str) -> Result<()> {
         self.seen.reset();
         self.guarded(|session| session.store.raw(sql, &mut Unseen)).map(drop)
-    }
-}
-
-/// Takes rows that were shown before.
-struct Unseen;
-
-impl RawSink for Unseen {
-    fn columns(&mut self, _: &[String]) -> Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: &[Cell<'_>]) -> Result<bool> {
-        Ok(true)
     }
 }

@@ -14,7 +14,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History};
 use rustyline::{CompletionType, Config, EditMode, Editor as LineEditor};
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// How lines are edited.
@@ -65,8 +65,6 @@ impl Editor {
             .bracketed_paste(true)
             .auto_add_history(false)
             .build();
-        let mut inner = LineEditor::with_config(config.clone()).map_err(|error| failed(&error))?;
-        inner.set_helper(Some(assistant(&console)));
         let history = history.filter(|path| match own(path) {
             Ok(()) => true,
             // A history that cannot be kept is no reason not to start.
@@ -76,26 +74,18 @@ impl Editor {
                 false
             }
         });
-        if let Some(path) = &history {
-            let _ = inner.load_history(path);
-            deduplicate(&mut inner);
-            let console = console.borrow();
-            console.screen.history.borrow_mut().extend(inner.history().iter().cloned());
-        }
+        let inner = line_editor(&config, &console, history.as_deref())?;
+        console.borrow().screen.history.borrow_mut().extend(inner.history().iter().cloned());
         Ok(Self { inner, config, history, console })
     }
 
     /// Forgets what was typed or pasted ahead: rustyline keeps what it has read beyond a line for the next one, and lets
     /// nobody take it out, so the editor is made anew with the same history.
     fn forget_ahead(&mut self) -> Result<()> {
-        let mut inner = LineEditor::with_config(self.config.clone()).map_err(|error| failed(&error))?;
-        inner.set_helper(Some(assistant(&self.console)));
-        match &self.history {
-            Some(path) => drop(inner.load_history(path)),
-            None => {
-                for line in self.inner.history().iter() {
-                    let _ = inner.add_history_entry(line);
-                }
+        let mut inner = line_editor(&self.config, &self.console, self.history.as_deref())?;
+        if self.history.is_none() {
+            for line in self.inner.history().iter() {
+                let _ = inner.add_history_entry(line);
             }
         }
         self.inner = inner;
@@ -168,13 +158,24 @@ impl Editor {
     }
 }
 
-fn assistant(console: &Rc<RefCell<Console>>) -> Assistant {
+/// A line editor that colours, hints and completes, with the lines of a history.
+fn line_editor(
+    config: &Config,
+    console: &Rc<RefCell<Console>>,
+    history: Option<&Path>,
+) -> Result<LineEditor<Assistant, FileHistory>> {
     let (colour, theme) = {
         let console = console.borrow();
         let style = console.screen.renderer.style();
         (style.colour, style.theme)
     };
-    Assistant { console: Rc::clone(console), colour, theme, in_haste: false }
+    let mut editor = LineEditor::with_config(config.clone()).map_err(|error| failed(&error))?;
+    editor.set_helper(Some(Assistant { console: Rc::clone(console), colour, theme, in_haste: false }));
+    if let Some(path) = history {
+        let _ = editor.load_history(path);
+        deduplicate(&mut editor);
+    }
+    Ok(editor)
 }
 
 /// Whether a line names a column whose values are hidden, or a password.
@@ -225,7 +226,7 @@ fn failed(error: &ReadlineError) -> Error {
 const LONGEST: u64 = 64 << 20;
 
 /// Makes sure that the history file exists, that it is this user's, and that nobody else may read it.
-fn own(path: &std::path::Path) -> std::io::Result<()> {
+fn own(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -254,7 +255,10 @@ pub fn interact(editor: &mut Editor) -> Result<()> {
         if let Some(ReadlineError::Interrupted) = ended {
             // Ctrl-C clears the line, and the lines before it that have not been run.
             left_out(&commands.join("\n"), &mut shared.borrow_mut())?;
-            editor.forget_ahead()?;
+            // Where the editor saw it, it has forgotten what it had read beyond the line.
+            if (shared.borrow().screen.interrupted)() {
+                editor.forget_ahead()?;
+            }
             continue;
         }
         let quit = run_arrived(&commands, &mut line, editor)?;

@@ -6,6 +6,7 @@
 pub mod cluster;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod observer;
+pub mod people;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod pooler;
 #[cfg(all(unix, feature = "postgres"))]

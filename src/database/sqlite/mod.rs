@@ -20,7 +20,7 @@ use crate::model::time::Spelling;
 use crate::model::{Catalog, EntityId, Quirk};
 use crate::plan::overlay::Staged;
 use crate::plan::query::{Bulk, ColumnRef, Select, Statement};
-use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store};
+use crate::store::{Applied, Attempt, Cancel, Each, Facts, RawOutcome, RawSink, Script, Store, Unseen};
 use crate::text::sql::{statements, tokens};
 use crate::{Error, ErrorKind, Result};
 use diesel::connection::{LoadConnection, SimpleConnection};
@@ -631,7 +631,7 @@ impl Store for SqliteStore {
         } else {
             self.begin(false)?;
         }
-        let tried = self.raw(sql, &mut Discard);
+        let tried = self.raw(sql, &mut Unseen);
         if open { self.back_to_savepoint() } else { self.rollback() }?;
         match tried {
             Ok(RawOutcome { affected: 0, changed_schema: false }) => self.raw(sql, sink).map(Attempt::Read),
@@ -712,18 +712,6 @@ fn versions(connection: &mut SqliteConnection) -> Result<(i64, i64)> {
 /// A database error about a statement of the models, without the values of masked columns.
 fn told(error: &diesel::result::Error, catalog: &Catalog, statement: &Statement<'_>) -> Error {
     super::secret::without_values(translate(error), catalog, statement)
-}
-
-/// Takes rows that nobody is to see.
-struct Discard;
-
-impl RawSink for Discard {
-    fn columns(&mut self, _: &[String]) -> Result<()> {
-        Ok(())
-    }
-    fn row(&mut self, _: &[crate::model::Cell<'_>]) -> Result<bool> {
-        Ok(true)
-    }
 }
 
 /// A statement of ours: SQLite has no path by which something else could be found.
