@@ -435,9 +435,15 @@ impl Session {
     /// `Busy` when somebody else holds a lock for too long; `Connection`.
     fn apply_staged(&mut self) -> Result<()> {
         let nets = self.net();
+        let numbers: Vec<u32> = nets.iter().map(|net| self.journal.entries()[net.entry].number).collect();
+        self.apply_nets(&nets, &numbers)
+    }
+
+    /// Applies staged changes in the open transaction; one that no longer applies is a warning, with its entry's number.
+    fn apply_nets(&mut self, nets: &[Net], numbers: &[u32]) -> Result<()> {
         let changes: Vec<&Change> = nets.iter().map(|net| &net.change).collect();
         for (at, error) in self.apply(&changes)? {
-            let number = self.journal.entries()[nets[at].entry].number;
+            let number = numbers[at];
             self.warnings.push(format!("staged change #{number} no longer applies: {}", error.message));
         }
         Ok(())

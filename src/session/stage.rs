@@ -178,12 +178,8 @@ impl Session {
             }
         }
         let nets = net(&entries, &catalog);
-        let changes: Vec<&Change> = nets.iter().map(|net| &net.change).collect();
-        for (at, error) in self.apply(&changes)? {
-            let number = entries[nets[at].entry].number;
-            self.warnings.push(format!("staged change #{number} no longer applies: {}", error.message));
-        }
-        Ok(())
+        let numbers: Vec<u32> = nets.iter().map(|net| entries[net.entry].number).collect();
+        self.apply_nets(&nets, &numbers)
     }
 
     /// Sends changes that are new in the open transaction: a new record gets its key, and its whole row becomes known.
